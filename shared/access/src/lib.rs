@@ -1,0 +1,33 @@
+//! The domain of Stint, pure: no input or output, no clock, no randomness.
+//!
+//! - [`transition`] is the life of a request and the membership ledger: everything that happens goes
+//!   through this one function.
+//! - [`flows`] reads `flows.toml` into types that cannot hold a wrong value.
+//! - [`policy`] asks `policy.cedar` who may do what.
+
+pub mod audit;
+pub mod flows;
+mod lifecycle;
+mod membership;
+mod names;
+mod permit;
+#[cfg(feature = "policy")]
+pub mod policy;
+mod request;
+
+pub use lifecycle::{
+    Answer, Effect, Event, Loaded, Look, MembershipChange, Refusal, Submission, Transition,
+    transition,
+};
+pub use membership::{
+    CALL_LIFE, Call, CallKind, Landed, Membership, MembershipKey, REMOVAL_MEMORY,
+};
+pub use names::{Click, Group, OktaUser, Org, RequestId, SlackUser, Stamp};
+pub use permit::{Action, Permit};
+pub use request::{
+    Approval, CLAIM, Card, Decision, ESCALATION_LIMIT, Notice, Owed, Person, Place, Posted,
+    Recipient, Request, State, Trouble, Why,
+};
+
+/// The version of every item and payload that this code writes; any other is refused loudly.
+pub const SCHEMA_VERSION: u32 = 1;

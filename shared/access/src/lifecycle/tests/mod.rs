@@ -1,0 +1,5 @@
+//! The life of a request, told as conversations, and its promises, held to whatever may happen.
+
+mod life;
+mod promises;
+mod world;

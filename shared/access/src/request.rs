@@ -1,0 +1,384 @@
+//! One request for access: what was asked, what became of it, and what it still owes.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::membership::MembershipKey;
+use crate::names::{Click, Group, OktaUser, Org, RequestId, SlackUser};
+
+/// How long an approved request is tried before it is given up.
+pub const ESCALATION_LIMIT: SignedDuration = SignedDuration::from_mins(15);
+
+/// How long whoever drives an item has it to themselves.
+pub const CLAIM: SignedDuration = SignedDuration::from_secs(60);
+
+/// One person asking for one target for one duration. It carries a copy of everything that its
+/// removal and its card need, so that neither depends on the flows file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Request {
+    /// Its name.
+    pub id: RequestId,
+    /// Counts every write; a write is conditional on the version that was read.
+    pub version: u64,
+    /// The flow's name.
+    pub flow: String,
+    /// The flow's label, as shown to people.
+    pub flow_label: String,
+    /// The target's label, as shown to people.
+    pub label: String,
+    /// The Okta org in which the membership is.
+    pub org: Org,
+    /// The Okta group that is asked for.
+    pub group: Group,
+    /// The longest that a chain of extensions may last, in seconds.
+    pub max_duration_s: u64,
+    /// Where the card is posted: a channel's name or id.
+    pub request_channel: String,
+    /// Where operational failures are told: a channel's name or id.
+    pub error_channel: String,
+    /// People and Slack user groups mentioned on the card.
+    pub notify: Vec<String>,
+    /// Who asked.
+    pub requester: Person,
+    /// For how long, in seconds.
+    pub duration_s: u64,
+    /// Why, in the requester's words.
+    pub reason: String,
+    /// The flow's own fields, by name.
+    pub fields: BTreeMap<String, String>,
+    /// Where it stands.
+    pub state: State,
+    /// Why it ends or ended; only with [`State::Deescalating`], [`State::Ended`], [`State::Failed`].
+    pub why: Option<Why>,
+    /// What went wrong last and what to do, shown on the card.
+    pub trouble: Option<Trouble>,
+    /// Who approved so far.
+    pub approvals: Vec<Approval>,
+    /// How many different people must approve.
+    pub approvals_needed: u32,
+    /// The last decision other than an approval: a denial, a cancellation, a revocation.
+    pub decision: Option<Decision>,
+    /// When it was asked.
+    pub requested_at: Timestamp,
+    /// When it expires if nobody answers.
+    pub expires_at: Timestamp,
+    /// When the last approval came.
+    pub approved_at: Option<Timestamp>,
+    /// When the first call that may have reached Okta was made; whole seconds.
+    pub starts_at: Option<Timestamp>,
+    /// When the access ends; whole seconds. It never moves while a call may have taken effect.
+    pub ends_at: Option<Timestamp>,
+    /// When it was over, in whichever way.
+    pub closed_at: Option<Timestamp>,
+    /// How many calls that add were announced; names the schedules.
+    pub attempts: u32,
+    /// How many of them may have taken effect.
+    pub uncertain: u32,
+    /// The request that this one extends.
+    pub extends: Option<RequestId>,
+    /// How many seconds the requests before it in the chain were approved for.
+    pub chain_s: u64,
+    /// Counts every change that a card shows.
+    pub face: u64,
+    /// The known copies of its card.
+    pub cards: Vec<Card>,
+    /// Messages that must still be sent.
+    pub owed: Vec<Owed>,
+    /// When its state must be driven next.
+    pub drive_at: Option<Timestamp>,
+    /// When its cards and messages must be driven next; set while any is owed. Until then they are
+    /// left to whoever owed them.
+    pub surfaces_at: Option<Timestamp>,
+    /// How often sending them has failed since it last worked.
+    pub surfaces_tries: u32,
+}
+
+impl Request {
+    /// The moment by which something must happen to it next, if anything must.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        match (self.drive_at, self.surfaces_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The membership it is about; none while its requester is not known in Okta.
+    #[must_use]
+    pub fn membership(&self) -> Option<MembershipKey> {
+        Some(MembershipKey {
+            org: self.org.clone(),
+            user: self.requester.okta.clone()?,
+            group: self.group.clone(),
+        })
+    }
+
+    /// The schedules that were made for it, by name.
+    #[must_use]
+    pub fn schedules(&self) -> Vec<String> {
+        (1..=self.attempts).map(|n| self.schedule(n)).collect()
+    }
+
+    /// The name of the schedule of its attempt number `attempt`.
+    #[must_use]
+    pub fn schedule(&self, attempt: u32) -> String {
+        format!("{}-{attempt}", self.id)
+    }
+
+    /// Whether every card shows the present face and no message is owed.
+    #[must_use]
+    pub fn is_shown(&self) -> bool {
+        self.owed.is_empty() && self.cards.iter().all(|card| card.shows == self.face)
+    }
+
+    /// Whether `click` was taken already.
+    #[must_use]
+    pub fn knows(&self, click: &Click) -> bool {
+        let mut clicks = self.approvals.iter().map(|approval| &approval.click);
+        clicks.any(|known| known == click)
+            || self.decision.as_ref().is_some_and(|it| &it.click == click)
+    }
+
+    /// Owes `notice` to `to`, once.
+    pub(crate) fn owe(&mut self, to: Recipient, notice: Notice) {
+        let owed = Owed { to, notice };
+        if !self.owed.contains(&owed) {
+            self.owed.push(owed);
+        }
+    }
+
+    /// Wants a copy of its card at `place`.
+    pub(crate) fn add_card(&mut self, place: Place) {
+        if !self.cards.iter().any(|card| card.place == place) {
+            self.cards.push(Card {
+                place,
+                posted: None,
+                shows: 0,
+            });
+        }
+    }
+
+    /// How much longer, in seconds, its chain may be extended.
+    #[must_use]
+    pub fn extendable_s(&self) -> u64 {
+        self.max_duration_s
+            .saturating_sub(self.chain_s)
+            .saturating_sub(self.duration_s)
+    }
+}
+
+/// Where a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Waits for a decision.
+    Pending,
+    /// Permitted, nothing was sent to Okta yet.
+    Approved,
+    /// A call that adds was announced.
+    Escalating,
+    /// Okta confirmed the membership.
+    Active,
+    /// The membership is being given up.
+    Deescalating,
+    /// It had its time, or there was nothing to do.
+    Ended,
+    /// Somebody said no.
+    Denied,
+    /// The requester took it back.
+    Cancelled,
+    /// Nobody answered.
+    Expired,
+    /// It could not be carried out.
+    Failed,
+}
+
+impl State {
+    /// Whether nothing can happen to the request any more.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Ended | Self::Denied | Self::Cancelled | Self::Expired | Self::Failed
+        )
+    }
+
+    /// Its name in the table, the audit and the JSON surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Approved => "approved",
+            Self::Escalating => "escalating",
+            Self::Active => "active",
+            Self::Deescalating => "deescalating",
+            Self::Ended => "ended",
+            Self::Denied => "denied",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a request ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Its time was over.
+    Elapsed,
+    /// An approver took it back.
+    Revoked,
+    /// The requester gave it back.
+    Withdrawn,
+    /// An extension of it took over.
+    Superseded,
+    /// The person was in the group before anybody asked.
+    AlreadyMember,
+    /// It could not be carried out.
+    Failed,
+}
+
+impl Why {
+    /// Its name in the table, the audit and the JSON surface.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Elapsed => "elapsed",
+            Self::Revoked => "revoked",
+            Self::Withdrawn => "withdrawn",
+            Self::Superseded => "superseded",
+            Self::AlreadyMember => "already_member",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Somebody, as far as known. The same Slack id or the same Okta id is the same person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Person {
+    /// In Slack.
+    pub slack: SlackUser,
+    /// In Okta, once looked up.
+    pub okta: Option<OktaUser>,
+    /// The e-mail by which they were looked up.
+    pub email: Option<String>,
+}
+
+impl Person {
+    /// Whether both are one person.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.slack == other.slack || (self.okta.is_some() && self.okta == other.okta)
+    }
+}
+
+/// One person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+    /// The click that said so.
+    pub click: Click,
+    /// What they added.
+    pub note: Option<String>,
+}
+
+/// What somebody decided other than to approve.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+    /// The click that said so.
+    pub click: Click,
+    /// What they added.
+    pub note: Option<String>,
+}
+
+/// Something that went wrong, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What happened, one line, lower case.
+    pub error: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// A copy of the card.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Card {
+    /// For whom it is drawn.
+    pub place: Place,
+    /// Where it was posted, once it was: the channel's id and the message's timestamp.
+    pub posted: Option<Posted>,
+    /// The face that it shows; 0 before it was posted.
+    pub shows: u64,
+}
+
+/// A message in Slack.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Posted {
+    /// The channel's id.
+    pub channel: String,
+    /// The message's timestamp, which names it in the channel.
+    pub ts: String,
+}
+
+/// For whom a card is drawn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// Everybody in the request channel.
+    Channel,
+    /// The requester, in their direct messages.
+    Requester,
+    /// Somebody who approved, in their direct messages.
+    Approver(SlackUser),
+}
+
+/// A message that must still be sent. It may be sent twice, never not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owed {
+    /// To whom.
+    pub to: Recipient,
+    /// What it says; the words are made from the request when it is sent.
+    pub notice: Notice,
+}
+
+/// Who is owed a message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Recipient {
+    /// The requester, in their direct messages.
+    Requester,
+    /// Somebody else, in their direct messages.
+    Person(SlackUser),
+    /// The error channel.
+    ErrorChannel,
+}
+
+/// What a message tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// Approved and in the group: by whom, until when.
+    Active,
+    /// Denied, by whom and why.
+    Denied,
+    /// Nobody answered in time.
+    Expired,
+    /// Over, and why.
+    Ended,
+    /// It could not be carried out.
+    Failed,
+    /// In the group already, through something other than Stint.
+    AlreadyMember,
+    /// It waits again, because of this.
+    Trouble(Trouble),
+}
