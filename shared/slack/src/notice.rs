@@ -1,0 +1,173 @@
+//! Messages beside the card: what people are told directly, and what goes to the error channel.
+
+use access::{Notice, Owed, Recipient, Request, State, Trouble, Why};
+
+use crate::blocks::{Block, Message, actions, context, section};
+use crate::card::{SESSIONS, again, approved_by, approvers, details, requester};
+use crate::text::{Mrkdwn, date, escaped, mention, short, user};
+
+/// How much of an error or a hint is shown.
+const ERROR: usize = 1000;
+
+/// The message that `request` owes.
+#[must_use]
+pub fn notice(request: &Request, owed: &Owed) -> Message {
+    match &owed.notice {
+        Notice::Trouble(trouble) => went_wrong(request, trouble),
+        Notice::Failed if owed.to == Recipient::ErrorChannel => {
+            went_wrong(request, &trouble_of(request))
+        }
+        Notice::Failed => went_wrong(request, &trouble_of(request)).with(actions([again(request)])),
+        notice => {
+            let text = words(request, owed, notice);
+            let mut message = Message::new(text.clone())
+                .with(section(text))
+                .with(context([details(request)]));
+            if *notice == Notice::Ended {
+                message = message.with(context([Mrkdwn::from(SESSIONS)]));
+            }
+            let may_ask_again = matches!(notice, Notice::Ended | Notice::Denied | Notice::Expired);
+            if may_ask_again && owed.to == Recipient::Requester {
+                message = message.with(actions([again(request)]));
+            }
+            message
+        }
+    }
+}
+
+/// The message for something that went wrong: `what` was attempted and by whom, `place` (which flow and
+/// target), the `error` and a `hint`.
+#[must_use]
+pub fn problem(
+    what: impl Into<Mrkdwn>,
+    place: impl Into<Mrkdwn>,
+    error: &str,
+    hint: &str,
+) -> Message {
+    let summary = Mrkdwn::from("Sorry, an error occurred! ") + short(error, ERROR);
+    problem_blocks(&what.into(), &place.into(), error, hint)
+        .into_iter()
+        .fold(Message::new(summary), Message::with)
+}
+
+/// A message that says `text` and nothing else.
+#[must_use]
+pub fn told(text: impl Into<Mrkdwn>) -> Message {
+    Message::new(text)
+}
+
+/// Where it happened: a flow and a target, by their labels.
+#[must_use]
+pub fn place(flow_label: &str, target_label: &str) -> Mrkdwn {
+    Mrkdwn::from("*") + escaped(flow_label) + "* for *" + escaped(target_label) + "*"
+}
+
+pub(crate) fn problem_blocks(what: &Mrkdwn, place: &Mrkdwn, error: &str, hint: &str) -> Vec<Block> {
+    let mut blocks = vec![
+        section("*Sorry, an error occurred!*"),
+        section(Mrkdwn::from("*What* ") + what.within(ERROR) + "\n*Where* " + place.within(ERROR)),
+        section(Mrkdwn::from("> ") + short(error, ERROR)),
+    ];
+    if !hint.trim().is_empty() {
+        blocks.push(section(Mrkdwn::from("*Hint* ") + short(hint, ERROR)));
+    }
+    blocks
+}
+
+fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
+    let to_requester = owed.to == Recipient::Requester;
+    let (you_are, you_have, your) = if to_requester {
+        (
+            Mrkdwn::from("You are"),
+            Mrkdwn::from("You have"),
+            Mrkdwn::from("Your"),
+        )
+    } else {
+        let whom = requester(request);
+        (
+            whom.clone() + " is",
+            whom.clone() + " has",
+            Mrkdwn::from("The"),
+        )
+    };
+    let flow = Mrkdwn::from("*") + escaped(&request.flow_label) + "*";
+    let target = Mrkdwn::from("*") + escaped(&request.label) + "*";
+    let by = || {
+        request
+            .decision
+            .as_ref()
+            .map(|it| user(&it.by.slack))
+            .unwrap_or_default()
+    };
+    match notice {
+        Notice::Active => {
+            let until = request.ends_at.map(date).unwrap_or_default();
+            Mrkdwn::from("✅ ")
+                + you_have
+                + " "
+                + target
+                + " until "
+                + until
+                + ". "
+                + approved_by(request)
+                + "."
+        }
+        Notice::Denied => {
+            let note = request.decision.as_ref().and_then(|it| it.note.as_ref());
+            let why = note
+                .filter(|note| !note.trim().is_empty())
+                .map(|note| Mrkdwn::from("\n> ") + short(note, ERROR))
+                .unwrap_or_default();
+            Mrkdwn::from("🚫 ") + your + " " + flow + " request was denied by " + by() + "." + why
+        }
+        Notice::Expired => {
+            Mrkdwn::from("⌛ ")
+                + your
+                + " "
+                + flow
+                + " request has expired: nobody in "
+                + mention(&request.request_channel)
+                + " answered."
+        }
+        Notice::AlreadyMember => {
+            you_are
+                + " in "
+                + target
+                + " already, not through Stint. Nothing was changed, and nothing will end."
+        }
+        Notice::Ended | Notice::Failed | Notice::Trouble(_) => {
+            let how = match request.why {
+                Some(Why::Revoked) => Mrkdwn::from(" was revoked by ") + by() + ".",
+                Some(Why::Withdrawn) => Mrkdwn::from(" was given back."),
+                Some(Why::Superseded) => Mrkdwn::from(" goes on under a newer request."),
+                _ => Mrkdwn::from(" has ended."),
+            };
+            your + " access to " + target + how
+        }
+    }
+}
+
+fn trouble_of(request: &Request) -> Trouble {
+    request.trouble.clone().unwrap_or_else(|| Trouble {
+        error: "it could not be carried out".to_owned(),
+        hint: "ask again".to_owned(),
+    })
+}
+
+fn went_wrong(request: &Request, trouble: &Trouble) -> Message {
+    let whom = requester(request);
+    let what = match request.state {
+        State::Deescalating | State::Ended => Mrkdwn::from("taking ") + whom + " out of the group",
+        State::Approved | State::Escalating | State::Active => {
+            Mrkdwn::from("adding ") + whom + " to the group"
+        }
+        _ => Mrkdwn::from("the access that ") + whom + " asked for",
+    };
+    let what = if request.approvals.is_empty() {
+        what
+    } else {
+        what + ", approved by " + approvers(request)
+    };
+    let place = place(&request.flow_label, &request.label);
+    problem(what, place, &trouble.error, &trouble.hint).with(context([details(request)]))
+}

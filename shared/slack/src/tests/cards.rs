@@ -1,0 +1,502 @@
+use std::collections::BTreeMap;
+
+use access::{
+    Approval, Click, Decision, Group, Notice, Org, Owed, Person, Place, Recipient, Request,
+    RequestId, SlackUser, State, Trouble, Why,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::limits::{anything, assert_message};
+use crate::card::card;
+use crate::form::Again;
+use crate::notice::{notice, place, problem, told};
+
+fn person(slack: &str) -> Person {
+    Person {
+        slack: SlackUser::new(slack),
+        okta: None,
+        email: None,
+    }
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_795_510_800 + minute * 60).unwrap()
+}
+
+pub(super) fn request(state: State) -> Request {
+    Request {
+        id: RequestId::new("T1-V1"),
+        version: 1,
+        flow: "okta".to_owned(),
+        flow_label: "Okta Access".to_owned(),
+        label: "Prod".to_owned(),
+        org: Org::new("myco.okta.com"),
+        group: Group::new("00g2prodadmins"),
+        max_duration_s: 3600,
+        request_channel: "#sym-requests".to_owned(),
+        error_channel: "#sym-errors".to_owned(),
+        notify: Vec::new(),
+        requester: person("U01ALICE"),
+        duration_s: 1800,
+        reason: "fixing INC-42".to_owned(),
+        fields: BTreeMap::new(),
+        state,
+        why: None,
+        trouble: None,
+        approvals: Vec::new(),
+        approvals_needed: 1,
+        decision: None,
+        requested_at: at(0),
+        expires_at: at(60 * 24),
+        approved_at: None,
+        starts_at: None,
+        ends_at: None,
+        closed_at: state.is_final().then(|| at(40)),
+        attempts: 0,
+        uncertain: 0,
+        extends: None,
+        chain_s: 0,
+        face: 1,
+        cards: Vec::new(),
+        owed: Vec::new(),
+        drive_at: None,
+        surfaces_at: None,
+        surfaces_tries: 0,
+    }
+}
+
+fn approved(state: State) -> Request {
+    Request {
+        approvals: vec![Approval {
+            by: person("U02BOB"),
+            at: at(1),
+            click: Click::new("1"),
+            note: None,
+        }],
+        starts_at: Some(at(2)),
+        ends_at: Some(at(32)),
+        ..request(state)
+    }
+}
+
+fn decided(state: State, why: Option<Why>, by: &str, note: Option<&str>) -> Request {
+    Request {
+        why,
+        decision: Some(Decision {
+            by: person(by),
+            at: at(39),
+            click: Click::new("2"),
+            note: note.map(str::to_owned),
+        }),
+        ..approved(state)
+    }
+}
+
+/// All that is written on a card, and its buttons by action id.
+fn seen(request: &Request, place: &Place) -> (String, Vec<String>) {
+    let message = card(request, place);
+    assert_message(&message);
+    let json = serde_json::to_value(&message).unwrap();
+    let mut lines = Vec::new();
+    let mut buttons = Vec::new();
+    for block in json["blocks"].as_array().unwrap() {
+        if let Some(text) = block["text"]["text"].as_str() {
+            lines.push(text.to_owned());
+        }
+        for element in block["elements"].as_array().into_iter().flatten() {
+            if element["type"] == "button" {
+                buttons.push(element["action_id"].as_str().unwrap().to_owned());
+            } else {
+                lines.push(element["text"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    (lines.join("\n"), buttons)
+}
+
+fn channel(request: &Request) -> (String, Vec<String>) {
+    seen(request, &Place::Channel)
+}
+
+fn requester(request: &Request) -> (String, Vec<String>) {
+    seen(request, &Place::Requester)
+}
+
+fn approver(request: &Request) -> (String, Vec<String>) {
+    seen(request, &Place::Approver(SlackUser::new("U02BOB")))
+}
+
+macro_rules! says {
+    ($seen:expr, $buttons:expr, $($text:expr),+ $(,)?) => {
+        let (text, buttons) = $seen;
+        assert_eq!(buttons, $buttons as &[&str], "{text}");
+        $(assert!(text.contains($text), "`{}` is not in:\n{text}", $text);)+
+    };
+}
+
+const DATE: &str = "|2026-11-24 09:32 UTC>";
+const CLOSED: &str = "|2026-11-24 09:40 UTC>";
+
+#[test]
+fn a_pending_request_says_who_wants_what_and_asks() {
+    says!(
+        channel(&request(State::Pending)),
+        &["approve", "deny"],
+        "*Okta Access* request by <@U01ALICE> 🔑",
+        "*Prod* · _fixing INC-42_ · 30 minutes",
+    );
+    says!(
+        requester(&request(State::Pending)),
+        &["cancel"],
+        "Your *Okta Access* request 🔑",
+        "Sent to #sym-requests"
+    );
+}
+
+#[test]
+fn a_pending_request_says_who_is_asked_who_approved_and_what_is_wrong() {
+    let mut it = approved(State::Pending);
+    it.approvals_needed = 2;
+    it.notify = vec![
+        "S0614TZR7".to_owned(),
+        "U03CAROL".to_owned(),
+        "<!channel>".to_owned(),
+    ];
+    it.fields
+        .insert("ticket".to_owned(), "INC-42 <!here>".to_owned());
+    it.trouble = Some(Trouble {
+        error: "the Okta token is not valid".to_owned(),
+        hint: "put a new one into the secret".to_owned(),
+    });
+    says!(
+        channel(&it),
+        &["approve", "deny"],
+        "Asked: <!subteam^S0614TZR7>, <@U03CAROL>, &lt;!channel&gt;",
+        "Approved by <@U02BOB> (1 of 2)",
+        "⚠️ the Okta token is not valid\n*Hint* put a new one into the secret",
+        "ticket: INC-42 &lt;!here&gt;",
+    );
+    says!(
+        approver(&it),
+        &[],
+        "You approved *Okta Access* for <@U01ALICE>",
+        "(1 of 2)"
+    );
+    it.approvals.clear();
+    says!(
+        approver(&it),
+        &[],
+        "waits in #sym-requests for approval again"
+    );
+}
+
+#[test]
+fn an_approved_request_has_no_buttons_until_it_is_active() {
+    for state in [State::Approved, State::Escalating] {
+        for seen in [
+            channel(&approved(state)),
+            requester(&approved(state)),
+            approver(&approved(state)),
+        ] {
+            says!(seen, &[], "⏳", "Approved by <@U02BOB>, adding to Okta…");
+        }
+    }
+}
+
+#[test]
+fn active_access_says_until_when_and_can_be_ended() {
+    let it = approved(State::Active);
+    says!(
+        channel(&it),
+        &["revoke"],
+        "✅",
+        "Expires at <!date^1795512720^{date_short_pretty} {time}",
+        DATE,
+        "Approved by <@U02BOB>"
+    );
+    says!(requester(&it), &["done", "extend"], "✅", DATE);
+    says!(approver(&it), &["revoke"], "You approved", DATE);
+    // Nothing is left to extend by.
+    says!(
+        requester(&Request {
+            chain_s: 1800,
+            ..it.clone()
+        }),
+        &["done"],
+        DATE
+    );
+    says!(
+        channel(&Request {
+            approvals: Vec::new(),
+            ..it
+        }),
+        &["revoke"],
+        "Approved by policy"
+    );
+}
+
+#[test]
+fn access_that_is_ending_says_why_and_what_stands_in_the_way() {
+    let it = decided(State::Deescalating, Some(Why::Revoked), "U03CAROL", None);
+    says!(channel(&it), &[], "⏳", "Removing… Revoked by <@U03CAROL>");
+    let stuck = Request {
+        trouble: Some(Trouble {
+            error: "Okta answered 500".to_owned(),
+            hint: String::new(),
+        }),
+        ..it
+    };
+    for seen in [channel(&stuck), requester(&stuck), approver(&stuck)] {
+        says!(
+            seen,
+            &[],
+            "⚠️ Okta answered 500\nIt is tried again until it is done."
+        );
+    }
+}
+
+#[test]
+fn what_is_over_says_when_by_whom_and_why_and_can_only_be_asked_for_again() {
+    let elapsed = Request {
+        closed_at: Some(at(40)),
+        why: Some(Why::Elapsed),
+        ..approved(State::Ended)
+    };
+    for (it, icon, words) in [
+        (elapsed.clone(), "✅", "Expired at <!date^"),
+        (
+            decided(State::Ended, Some(Why::Revoked), "U03CAROL", None),
+            "✅",
+            "Revoked by <@U03CAROL> at",
+        ),
+        (
+            decided(State::Ended, Some(Why::Withdrawn), "U01ALICE", None),
+            "✅",
+            "Given back by <@U01ALICE> at",
+        ),
+        (
+            decided(State::Denied, None, "U02BOB", Some("not today <!here>")),
+            "🚫",
+            "Denied by <@U02BOB> at",
+        ),
+        (
+            decided(State::Cancelled, None, "U01ALICE", None),
+            "🚫",
+            "Cancelled by <@U01ALICE> at",
+        ),
+        (request(State::Expired), "⌛", "nobody answered"),
+        (request(State::Failed), "⚠️", "Failed at"),
+    ] {
+        says!(channel(&it), &[], icon, words, CLOSED);
+        says!(requester(&it), &["again"], icon, words, CLOSED);
+        says!(approver(&it), &[], words);
+    }
+    says!(
+        channel(&decided(
+            State::Denied,
+            None,
+            "U02BOB",
+            Some("not today <!here>")
+        )),
+        &[],
+        "<@U02BOB>: _not today &lt;!here&gt;_"
+    );
+    says!(requester(&elapsed), &["again"], "may keep you signed in");
+    let superseded = Request {
+        why: Some(Why::Superseded),
+        ..elapsed.clone()
+    };
+    says!(requester(&superseded), &[], "Extended at");
+    let member = Request {
+        why: Some(Why::AlreadyMember),
+        approvals: Vec::new(),
+        ..elapsed
+    };
+    says!(requester(&member), &[], "You are in the group already");
+}
+
+#[test]
+fn the_buttons_carry_the_request() {
+    let json = serde_json::to_value(card(&approved(State::Active), &Place::Requester)).unwrap();
+    let buttons = json["blocks"].as_array().unwrap().last().unwrap()["elements"].clone();
+    assert_eq!(buttons[0]["value"], "T1-V1");
+    let extend = Again::read(buttons[1]["value"].as_str().unwrap()).unwrap();
+    assert_eq!(extend.request, RequestId::new("T1-V1"));
+    assert_eq!((extend.flow.as_str(), extend.duration_s), ("okta", 1800));
+    assert_eq!(extend.up_to_s, Some(1800));
+    assert_eq!(extend.reason.as_deref(), Some("fixing INC-42"));
+}
+
+fn words(request: &Request, to: Recipient, notice_: Notice) -> String {
+    let message = notice(
+        request,
+        &Owed {
+            to,
+            notice: notice_,
+        },
+    );
+    assert_message(&message);
+    serde_json::to_string(&message).unwrap()
+}
+
+#[test]
+fn the_requester_is_told_what_became_of_it() {
+    let me = || Recipient::Requester;
+    let active = words(&approved(State::Active), me(), Notice::Active);
+    assert!(
+        active.contains("You have *Prod* until <!date^")
+            && active.contains("Approved by <@U02BOB>."),
+        "{active}"
+    );
+    let denied = decided(State::Denied, None, "U02BOB", Some("not today"));
+    let denied = words(&denied, me(), Notice::Denied);
+    assert!(
+        denied.contains("was denied by <@U02BOB>.\\n> not today") && denied.contains("\"again\""),
+        "{denied}"
+    );
+    let expired = words(&request(State::Expired), me(), Notice::Expired);
+    assert!(
+        expired.contains("nobody in #sym-requests answered"),
+        "{expired}"
+    );
+    let ended = words(
+        &decided(State::Ended, Some(Why::Revoked), "U02BOB", None),
+        me(),
+        Notice::Ended,
+    );
+    assert!(
+        ended.contains("was revoked by <@U02BOB>") && ended.contains("may keep you signed in"),
+        "{ended}"
+    );
+    let member = words(&request(State::Ended), me(), Notice::AlreadyMember);
+    assert!(member.contains("You are in *Prod* already"), "{member}");
+    let other = words(
+        &approved(State::Active),
+        Recipient::Person(SlackUser::new("U02BOB")),
+        Notice::Active,
+    );
+    assert!(other.contains("<@U01ALICE> has *Prod*"), "{other}");
+}
+
+#[test]
+fn an_error_says_what_where_and_what_to_do() {
+    let trouble = Trouble {
+        error: "the Okta token <is> not valid".to_owned(),
+        hint: "put a new one into the secret".to_owned(),
+    };
+    let failed = Request {
+        trouble: Some(trouble.clone()),
+        ..request(State::Failed)
+    };
+    let stuck = approved(State::Deescalating);
+    for (text, what) in [
+        (
+            words(&failed, Recipient::ErrorChannel, Notice::Failed),
+            "the access that <@U01ALICE> asked for",
+        ),
+        (
+            words(&failed, Recipient::Requester, Notice::Failed),
+            "\"again\"",
+        ),
+        (
+            words(&stuck, Recipient::ErrorChannel, Notice::Trouble(trouble)),
+            "taking <@U01ALICE> out of the group, approved by <@U02BOB>",
+        ),
+    ] {
+        for part in [
+            "Sorry, an error occurred!",
+            what,
+            "*Where* *Okta Access* for *Prod*",
+            "> the Okta token &lt;is&gt; not valid",
+            "*Hint* put a new one into the secret",
+        ] {
+            assert!(text.contains(part), "`{part}` is not in {text}");
+        }
+    }
+}
+
+fn any_state() -> impl Strategy<Value = (State, Option<Why>)> {
+    let states = prop::sample::select(vec![
+        State::Pending,
+        State::Approved,
+        State::Escalating,
+        State::Active,
+        State::Deescalating,
+        State::Ended,
+        State::Denied,
+        State::Cancelled,
+        State::Expired,
+        State::Failed,
+    ]);
+    let why = prop::option::of(prop::sample::select(vec![
+        Why::Elapsed,
+        Why::Revoked,
+        Why::Withdrawn,
+        Why::Superseded,
+        Why::AlreadyMember,
+        Why::Failed,
+    ]));
+    (states, why)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn no_request_breaks_a_card_or_a_message(
+        (state, why) in any_state(),
+        texts in prop::collection::vec(anything(), 1..12),
+        duration_s in any::<u64>(),
+        approvals in 0..70_usize,
+        notify in 0..300_usize,
+    ) {
+        let text = |at: usize| texts[at % texts.len()].clone();
+        let mut it = decided(state, why, "U02BOB", Some(&text(0)));
+        it.flow = text(1).chars().take(100).collect();
+        it.flow_label = text(2);
+        it.label = text(3);
+        it.reason = text(4);
+        it.request_channel = text(5);
+        it.group = Group::new(text(6).chars().take(100).collect::<String>());
+        it.duration_s = duration_s;
+        it.max_duration_s = u64::MAX;
+        it.approvals_needed = u32::MAX;
+        it.fields = (0..20).map(|n| (format!("{}{n}", text(n)), text(n + 1))).collect();
+        it.notify = (0..notify).map(|n| if n % 2 == 0 { format!("U{n:08}") } else { text(n) }).collect();
+        it.approvals = (0..approvals).map(|n| Approval {
+            by: person(&format!("U{n:08}")), at: at(1), click: Click::new("1"), note: Some(text(n)),
+        }).collect();
+        let trouble = Trouble { error: text(7), hint: text(8) };
+        it.trouble = Some(trouble.clone());
+        for place in [Place::Channel, Place::Requester, Place::Approver(SlackUser::new("U00000001"))] {
+            let message = card(&it, &place);
+            assert_message(&message);
+            let json = serde_json::to_value(&message).unwrap();
+            for value in button_values(&json) {
+                prop_assert!(value == "T1-V1" || Again::read(&value).is_some(), "{value}");
+            }
+        }
+        for to in [Recipient::Requester, Recipient::Person(SlackUser::new("U1")), Recipient::ErrorChannel] {
+            for told in [
+                Notice::Active, Notice::Denied, Notice::Expired, Notice::Ended, Notice::Failed,
+                Notice::AlreadyMember, Notice::Trouble(trouble.clone()),
+            ] {
+                words(&it, to.clone(), told);
+            }
+        }
+        assert_message(&problem(crate::text::escaped(&text(0)), place(&text(1), &text(2)), &text(3), &text(4)));
+        assert_message(&told(crate::text::escaped(&text(0))));
+    }
+}
+
+fn button_values(message: &Value) -> Vec<String> {
+    let blocks = message["blocks"].as_array().unwrap();
+    let elements = blocks
+        .iter()
+        .filter_map(|block| block["elements"].as_array())
+        .flatten();
+    let values = elements.filter_map(|element| element["value"].as_str());
+    values.map(str::to_owned).collect()
+}

@@ -1,0 +1,12 @@
+mod calls;
+mod cards;
+mod forms;
+mod limits;
+mod payloads;
+mod signatures;
+mod texts;
+
+// What Slack refuses, as the simulated Slack of the local run knows it.
+#[path = "../../../../infra/local/src/slack/limits.rs"]
+#[expect(unreachable_pub, reason = "it is public where it lives")]
+mod slacks_limits;

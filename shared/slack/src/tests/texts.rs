@@ -1,0 +1,118 @@
+use access::SlackUser;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use crate::text::{Mrkdwn, date, duration, escaped, mention, plain, short, units, user};
+
+#[test]
+fn nothing_that_a_person_writes_becomes_a_mention() {
+    let text = escaped("<!channel> & <@U1> <https://x|y>");
+    assert_eq!(
+        text.as_str(),
+        "&lt;!channel&gt; &amp; &lt;@U1&gt; &lt;https://x|y&gt;"
+    );
+    assert_eq!(user(&SlackUser::new("U01ALICE")).as_str(), "<@U01ALICE>");
+    assert_eq!(
+        user(&SlackUser::new("U1> <!here")).as_str(),
+        "U1&gt; &lt;!here"
+    );
+}
+
+#[test]
+fn a_text_stays_on_its_line_and_in_its_direction() {
+    assert_eq!(escaped("a\n\n b\r\tc\u{202e}d\u{0}").as_str(), "a b cd");
+}
+
+#[test]
+fn an_identifier_is_mentioned_and_a_name_is_shown() {
+    for (id, shown) in [
+        ("U01ALICE", "<@U01ALICE>"),
+        ("W012A3CDE", "<@W012A3CDE>"),
+        ("S0614TZR7", "<!subteam^S0614TZR7>"),
+        ("C01REQUESTS", "<#C01REQUESTS>"),
+        ("#sym-requests", "#sym-requests"),
+        ("SOS", "SOS"),
+        ("on-call <x>", "on-call &lt;x&gt;"),
+        ("", ""),
+    ] {
+        assert_eq!(mention(id).as_str(), shown);
+    }
+}
+
+#[test]
+fn a_date_is_each_readers_own_with_utc_to_fall_back_on() {
+    let at: Timestamp = "2026-11-24T09:05:59Z".parse().unwrap();
+    assert_eq!(
+        date(at).as_str(),
+        "<!date^1795511159^{date_short_pretty} {time}|2026-11-24 09:05 UTC>"
+    );
+}
+
+#[test]
+fn durations_are_said_as_people_say_them() {
+    for (seconds, said) in [
+        (0, "0 seconds"),
+        (1, "1 second"),
+        (1800, "30 minutes"),
+        (3600, "1 hour"),
+        (5400, "1 hour 30 minutes"),
+        (86_400 * 2 + 3600, "2 days 1 hour"),
+    ] {
+        assert_eq!(duration(seconds), said);
+    }
+}
+
+#[test]
+fn a_long_text_is_cut_at_a_word() {
+    assert_eq!(plain("one two three four", 14), "one two three…");
+    assert_eq!(plain("one two three four", 13), "one two…");
+    assert_eq!(plain("abcdefghijkl", 6), "abcde…");
+    assert_eq!(plain("👩‍🚒👩‍🚒", 3), "👩…");
+    assert_eq!(plain("fits", 4), "fits");
+}
+
+#[test]
+fn a_cut_leaves_mentions_dates_and_escapes_whole() {
+    let text = escaped("ab") + user(&SlackUser::new("U01ALICE")) + "cd";
+    assert_eq!(text.within(9).as_str(), "ab…");
+    assert_eq!(text.within(100).as_str(), "ab<@U01ALICE>cd");
+    assert_eq!(short("a&b", 2).as_str(), "a…");
+    assert_eq!(escaped("&&&&").within(12).as_str(), "&amp;&amp;…");
+}
+
+#[test]
+fn what_cannot_be_seen_becomes_a_dash() {
+    for text in ["", " ", "\n\t", "\u{200b}\u{feff}", "\u{202e}"] {
+        assert_eq!(plain(text, 10), "–", "{text:?}");
+        assert_eq!(escaped(text).within(10).as_str(), "–", "{text:?}");
+    }
+}
+
+/// Whether every `<` and `&` begins something that is closed, and nothing else is open.
+fn is_whole(text: &str) -> bool {
+    let mut inside = None;
+    for c in text.chars() {
+        inside = match (inside, c) {
+            (None, '<') => Some('>'),
+            (None, '&') => Some(';'),
+            (None, '>') => return false,
+            (Some(close), c) if c == close => None,
+            (now, _) => now,
+        };
+    }
+    inside.is_none()
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_written_the_markup_stays_ours(text in super::limits::anything(), limit in 1..4000_usize) {
+        let composed = Mrkdwn::from("*") + escaped(&text) + "* "
+            + user(&SlackUser::new("U01ALICE")) + " " + date(Timestamp::UNIX_EPOCH) + short(&text, limit);
+        let cut = composed.within(limit);
+        prop_assert!(is_whole(cut.as_str()), "{}", cut.as_str());
+        prop_assert!(units(cut.as_str()) <= limit);
+        prop_assert!(!cut.as_str().is_empty());
+        let mentions = escaped(&text);
+        prop_assert!(!mentions.as_str().contains(['<', '>']));
+    }
+}
