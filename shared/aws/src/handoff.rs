@@ -1,0 +1,105 @@
+//! Hand-offs: asynchronous invocations of the other functions.
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use serde::{Deserialize, Serialize};
+
+use access::{RequestId, SCHEMA_VERSION};
+
+use crate::{Config, Error};
+
+/// Invokes the other functions, at least once each, without waiting for them.
+#[derive(Debug, Clone)]
+pub struct Handoffs {
+    client: Client,
+    approval: String,
+    escalation: String,
+    deescalation: String,
+}
+
+/// A function that can be handed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// Decides.
+    Approval,
+    /// Puts people into groups.
+    Escalation,
+    /// Takes them out.
+    Deescalation,
+}
+
+/// What `escalation` and `deescalation` are woken with: which request, never who or what. They do
+/// only what the table says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Payload {
+    /// The version of this shape.
+    pub v: u32,
+    /// The request.
+    pub request: RequestId,
+}
+
+/// What `approval` is woken with: what Slack sent, byte for byte, and Slack's signature over it, so
+/// that `approval` need not believe whoever hands it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// The version of this shape.
+    pub v: u32,
+    /// `X-Slack-Request-Timestamp`.
+    pub timestamp: String,
+    /// `X-Slack-Signature`.
+    pub signature: String,
+    /// `Content-Type`.
+    pub content_type: String,
+    /// The body, in base64.
+    pub body: String,
+}
+
+impl Payload {
+    /// The payload for `request`.
+    #[must_use]
+    pub fn new(request: RequestId) -> Self {
+        Self {
+            v: SCHEMA_VERSION,
+            request,
+        }
+    }
+}
+
+impl Handoffs {
+    /// Hand-offs within the stack of `config`.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            client: Client::new(&config.sdk),
+            approval: config.approval_function.clone(),
+            escalation: config.escalation_function.clone(),
+            deescalation: config.deescalation_function.clone(),
+        }
+    }
+
+    /// Hands `payload` to `function`.
+    pub async fn hand(&self, function: Function, payload: &impl Serialize) -> Result<(), Error> {
+        let name = match function {
+            Function::Approval => &self.approval,
+            Function::Escalation => &self.escalation,
+            Function::Deescalation => &self.deescalation,
+        };
+        let payload = serde_json::to_vec(payload).map_err(|error| Error::Unavailable {
+            service: "Lambda",
+            error: error.to_string(),
+        })?;
+        let invocation = self
+            .client
+            .invoke()
+            .function_name(name)
+            .invocation_type(InvocationType::Event)
+            .payload(Blob::new(payload));
+        Box::pin(invocation.send())
+            .await
+            .map_err(|error| Error::of("Lambda", error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,575 @@
+//! The table: requests, ledger items, bindings and audit entries.
+//!
+//! Every item has its document under `doc`, its schema version under `v`, and beside them the
+//! attributes that conditions and indexes need. A transition is written as one transaction, on the
+//! condition that what was loaded has not moved.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use access::audit::Entry;
+use access::{
+    Group, Loaded, Membership, MembershipChange, MembershipKey, OktaUser, Org, Request, RequestId,
+    SCHEMA_VERSION, SlackUser, Transition,
+};
+
+use crate::{Config, Error, millis};
+
+/// How many partitions the `due` index has, so that no single one limits the sweep.
+const DUE_SHARDS: u8 = 16;
+
+/// How long a request that is over stays in the table, in seconds; its audit entries stay for good.
+const KEPT_S: i64 = 400 * 24 * 60 * 60;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table of one stack.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+/// Which Okta user a Slack user is. Kept once made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// In Slack.
+    pub slack: SlackUser,
+    /// In Okta.
+    pub okta: OktaUser,
+    /// The e-mail by which they were found.
+    pub email: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// Something whose due time has come.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due {
+    /// The due time.
+    pub at: Timestamp,
+    /// What is due.
+    pub item: DueItem,
+}
+
+/// What can be due.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DueItem {
+    /// A request.
+    Request(RequestId),
+    /// A ledger item.
+    Membership(MembershipKey),
+}
+
+/// The whole table, for the local run.
+#[derive(Debug, Clone, Default)]
+pub struct Everything {
+    /// Every request, oldest first.
+    pub requests: Vec<Request>,
+    /// Every ledger item.
+    pub memberships: Vec<Membership>,
+    /// Every audit entry, oldest first.
+    pub audit: Vec<Entry>,
+}
+
+impl Table {
+    /// The table of the stack of `config`.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self {
+            client: Client::new(&config.sdk),
+            name: config.table.clone(),
+        }
+    }
+
+    /// Reads the request `id`, consistently.
+    pub async fn request(&self, id: &RequestId) -> Result<Option<Request>, Error> {
+        self.get(request_pk(id), REQUEST).await
+    }
+
+    /// Reads the ledger item `key`, consistently.
+    pub async fn membership(&self, key: &MembershipKey) -> Result<Option<Membership>, Error> {
+        self.get(membership_pk(key), MEMBERSHIP).await
+    }
+
+    /// Reads which Okta user `slack` is, where that is known.
+    pub async fn binding(&self, slack: &SlackUser) -> Result<Option<Binding>, Error> {
+        self.get(person_pk(slack), BINDING).await
+    }
+
+    /// Keeps `binding`, unless the person has one already.
+    pub async fn bind(&self, binding: &Binding) -> Result<(), Error> {
+        let mut item = item(person_pk(&binding.slack), BINDING, "", binding)?;
+        item.remove("version");
+        let put = Write::put(item, None);
+        match self.write(vec![put]).await {
+            Err(Error::Moved) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The requests of `person`, newest first, at most `limit`.
+    pub async fn requests_of(&self, person: &SlackUser, limit: i32) -> Result<Vec<Request>, Error> {
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("person")
+            .key_condition_expression("person = :person")
+            .expression_attribute_values(":person", text(person.as_str()))
+            .scan_index_forward(false)
+            .limit(limit)
+            .send()
+            .await
+            .map_err(|error| Error::of("DynamoDB", error))?;
+        answer
+            .items
+            .unwrap_or_default()
+            .into_iter()
+            .map(read)
+            .collect()
+    }
+
+    /// Everything whose due time is at most `until`, earliest first.
+    pub async fn due(&self, until: Timestamp) -> Result<Vec<Due>, Error> {
+        let mut shards = tokio::task::JoinSet::new();
+        for shard in 0..DUE_SHARDS {
+            let table = self.clone();
+            shards.spawn(async move { table.due_in(shard, until).await });
+        }
+        let mut due = Vec::new();
+        while let Some(shard) = shards.join_next().await {
+            due.extend(shard.map_err(|error| Error::Unavailable {
+                service: "DynamoDB",
+                error: error.to_string(),
+            })??);
+        }
+        due.sort();
+        Ok(due)
+    }
+
+    /// Writes what `step` says, together with its audit entries, on the condition that nothing in
+    /// `loaded` has moved.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Moved`] if something has: nothing was written, load and decide again.
+    pub async fn commit(&self, loaded: &Loaded, step: &Transition) -> Result<(), Error> {
+        let mut writes = Vec::new();
+        if let Some(request) = &step.request {
+            writes.push(put_request(request, loaded.request.as_ref())?);
+        }
+        if let Some(extended) = &step.extended {
+            writes.push(put_request(extended, loaded.extended.as_ref())?);
+        }
+        let before = loaded.membership.as_ref();
+        let key = before.map(|item| item.key.clone()).or_else(|| {
+            let request = step.request.as_ref().or(loaded.request.as_ref());
+            request.and_then(Request::membership)
+        });
+        match (&step.membership, key) {
+            (MembershipChange::Keep, _)
+            | (MembershipChange::Check | MembershipChange::Delete, None) => {}
+            (MembershipChange::Check, Some(key)) => {
+                writes.push(Write::check(
+                    membership_pk(&key),
+                    MEMBERSHIP,
+                    before.map(|item| item.version.to_string()),
+                ));
+            }
+            (MembershipChange::Put(next), _) => {
+                writes.push(Write::put(
+                    membership_item(next)?,
+                    before.map(|item| item.version.to_string()),
+                ));
+            }
+            (MembershipChange::Delete, Some(key)) => {
+                if let Some(before) = before {
+                    let version = before.version.to_string();
+                    writes.push(Write::delete(membership_pk(&key), MEMBERSHIP, version));
+                }
+            }
+        }
+        for entry in &step.audit {
+            let sk = format!("audit#{}", entry.id);
+            let item = item(request_pk(&entry.request), &sk, "", entry)?;
+            writes.push(Write::put(item, None));
+        }
+        self.write(writes).await
+    }
+
+    /// Reads the whole table: only the local run does, whose table is small.
+    pub async fn everything(&self) -> Result<Everything, Error> {
+        let mut everything = Everything::default();
+        let mut start = None;
+        loop {
+            let page = self
+                .client
+                .scan()
+                .table_name(&self.name)
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| Error::of("DynamoDB", error))?;
+            for item in page.items.unwrap_or_default() {
+                match key_of(&item).1 {
+                    REQUEST => everything.requests.push(read(item)?),
+                    MEMBERSHIP => everything.memberships.push(read(item)?),
+                    BINDING => {}
+                    _ => everything.audit.push(read(item)?),
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        everything
+            .requests
+            .sort_by_key(|request| request.requested_at);
+        everything.memberships.sort_by(|a, b| a.key.cmp(&b.key));
+        everything
+            .audit
+            .sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        Ok(everything)
+    }
+
+    async fn get<T: DeserializeOwned>(&self, pk: String, sk: &str) -> Result<Option<T>, Error> {
+        let asked = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key("pk", text(pk))
+            .key("sk", text(sk))
+            .consistent_read(true);
+        // What the SDK does meanwhile is large, and not everybody who waits needs to be.
+        let answer = Box::pin(asked.send())
+            .await
+            .map_err(|error| Error::of("DynamoDB", error))?;
+        answer.item.map(read).transpose()
+    }
+
+    async fn due_in(&self, shard: u8, until: Timestamp) -> Result<Vec<Due>, Error> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name("due")
+            .key_condition_expression("due_shard = :shard AND due_at <= :until")
+            .expression_attribute_values(":shard", text(due_shard(shard)))
+            .expression_attribute_values(":until", AttributeValue::N(millis(until)))
+            .into_paginator()
+            .items()
+            .send();
+        let mut due = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| Error::of("DynamoDB", error))?;
+            match due_of(&item) {
+                Some(found) => due.push(found),
+                None => {
+                    tracing::error!(item = %key_name(&item), "the due index has an item that nobody knows");
+                }
+            }
+        }
+        Ok(due)
+    }
+
+    async fn write(&self, mut writes: Vec<Write>) -> Result<(), Error> {
+        if writes.len() > 1 {
+            return self.transact(writes).await;
+        }
+        let Some(write) = writes.pop() else {
+            return Ok(());
+        };
+        let Change::Put(item) = write.change else {
+            return self.transact(vec![write]).await;
+        };
+        let (condition, values) = condition(write.version);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .set_expression_attribute_values(values);
+        match Box::pin(put.send()).await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
+            {
+                Err(Error::Moved)
+            }
+            Err(error) => Err(Error::of("DynamoDB", error)),
+        }
+    }
+
+    async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
+        let mut items = Vec::with_capacity(writes.len());
+        for write in writes {
+            items.push(write.item(&self.name)?);
+        }
+        let sent = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items));
+        let Err(error) = Box::pin(sent.send()).await else {
+            return Ok(());
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let moved = cancelled.cancellation_reasons().iter().any(|reason| {
+                    matches!(
+                        reason.code(),
+                        Some("ConditionalCheckFailed" | "TransactionConflict")
+                    )
+                });
+                if moved {
+                    return Err(Error::Moved);
+                }
+                Err(Error::of("DynamoDB", error))
+            }
+            _ => Err(Error::of("DynamoDB", error)),
+        }
+    }
+}
+
+const REQUEST: &str = "request";
+const MEMBERSHIP: &str = "membership";
+const BINDING: &str = "binding";
+
+fn request_pk(id: &RequestId) -> String {
+    format!("request#{id}")
+}
+
+fn membership_pk(key: &MembershipKey) -> String {
+    format!("membership#{}#{}#{}", key.org, key.user, key.group)
+}
+
+fn person_pk(slack: &SlackUser) -> String {
+    format!("person#{slack}")
+}
+
+fn due_shard(shard: u8) -> String {
+    format!("due#{shard}")
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+/// One write of a transaction, with the version that the item must have; none if it must not exist.
+struct Write {
+    change: Change,
+    version: Option<String>,
+}
+
+enum Change {
+    Put(Item),
+    Delete { pk: String, sk: &'static str },
+    Check { pk: String, sk: &'static str },
+}
+
+impl Write {
+    fn put(item: Item, version: Option<String>) -> Self {
+        let change = Change::Put(item);
+        Self { change, version }
+    }
+
+    fn delete(pk: String, sk: &'static str, version: String) -> Self {
+        let change = Change::Delete { pk, sk };
+        let version = Some(version);
+        Self { change, version }
+    }
+
+    fn check(pk: String, sk: &'static str, version: Option<String>) -> Self {
+        let change = Change::Check { pk, sk };
+        Self { change, version }
+    }
+
+    fn item(self, table: &str) -> Result<TransactWriteItem, Error> {
+        let (condition, values) = condition(self.version);
+        let item = TransactWriteItem::builder();
+        let built = match self.change {
+            Change::Put(attributes) => Put::builder()
+                .table_name(table)
+                .set_item(Some(attributes))
+                .condition_expression(condition)
+                .set_expression_attribute_values(values)
+                .build()
+                .map(|put| item.put(put)),
+            Change::Delete { pk, sk } => Delete::builder()
+                .table_name(table)
+                .key("pk", text(pk))
+                .key("sk", text(sk))
+                .condition_expression(condition)
+                .set_expression_attribute_values(values)
+                .build()
+                .map(|delete| item.delete(delete)),
+            Change::Check { pk, sk } => ConditionCheck::builder()
+                .table_name(table)
+                .key("pk", text(pk))
+                .key("sk", text(sk))
+                .condition_expression(condition)
+                .set_expression_attribute_values(values)
+                .build()
+                .map(|check| item.condition_check(check)),
+        };
+        built
+            .map(aws_sdk_dynamodb::types::builders::TransactWriteItemBuilder::build)
+            .map_err(|error| Error::Unavailable {
+                service: "DynamoDB",
+                error: error.to_string(),
+            })
+    }
+}
+
+/// The condition that an item has `version`, or does not exist.
+fn condition(version: Option<String>) -> (&'static str, Option<Item>) {
+    match version {
+        Some(version) => (
+            "version = :version",
+            Some(HashMap::from([(":version".to_owned(), text(version))])),
+        ),
+        None => ("attribute_not_exists(pk)", None),
+    }
+}
+
+fn put_request(request: &Request, before: Option<&Request>) -> Result<Write, Error> {
+    let mut item = item(
+        request_pk(&request.id),
+        REQUEST,
+        &request.version.to_string(),
+        request,
+    )?;
+    due(&mut item, request.due_at());
+    item.insert("person".to_owned(), text(request.requester.slack.as_str()));
+    item.insert(
+        "requested_at".to_owned(),
+        text(request.requested_at.to_string()),
+    );
+    if !request.state.is_final() {
+        let state = format!("{}#{}", request.state.as_str(), request.requested_at);
+        item.insert("open_flow".to_owned(), text(request.flow.clone()));
+        item.insert("open_state".to_owned(), text(state));
+    } else if request.due_at().is_none() {
+        let closed = request.closed_at.unwrap_or(request.requested_at);
+        let purge_at = closed.as_second() + KEPT_S;
+        item.insert(
+            "purge_at".to_owned(),
+            AttributeValue::N(purge_at.to_string()),
+        );
+    }
+    Ok(Write::put(
+        item,
+        before.map(|request| request.version.to_string()),
+    ))
+}
+
+fn membership_item(membership: &Membership) -> Result<Item, Error> {
+    let mut item = item(
+        membership_pk(&membership.key),
+        MEMBERSHIP,
+        membership.version.as_str(),
+        membership,
+    )?;
+    due(&mut item, membership.due_at);
+    Ok(item)
+}
+
+fn due(item: &mut Item, at: Option<Timestamp>) {
+    let Some(at) = at else {
+        return;
+    };
+    let shard = key_of(item)
+        .0
+        .bytes()
+        .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+        % DUE_SHARDS;
+    item.insert("due_shard".to_owned(), text(due_shard(shard)));
+    item.insert("due_at".to_owned(), AttributeValue::N(millis(at)));
+}
+
+fn item(pk: String, sk: &str, version: &str, document: &impl Serialize) -> Result<Item, Error> {
+    let document =
+        serde_dynamo::to_attribute_value(document).map_err(|error| Error::Unreadable {
+            item: format!("{pk}/{sk}"),
+            error: error.to_string(),
+        })?;
+    let mut item = HashMap::from([
+        ("pk".to_owned(), text(pk)),
+        ("sk".to_owned(), text(sk)),
+        (
+            "v".to_owned(),
+            AttributeValue::N(SCHEMA_VERSION.to_string()),
+        ),
+        ("doc".to_owned(), document),
+    ]);
+    if !version.is_empty() {
+        item.insert("version".to_owned(), text(version));
+    }
+    Ok(item)
+}
+
+fn read<T: DeserializeOwned>(mut item: Item) -> Result<T, Error> {
+    let name = key_name(&item);
+    let found = match item.get("v") {
+        Some(AttributeValue::N(v)) => v.clone(),
+        _ => "none".to_owned(),
+    };
+    if found != SCHEMA_VERSION.to_string() {
+        return Err(Error::UnknownVersion {
+            item: name,
+            found,
+            known: SCHEMA_VERSION,
+        });
+    }
+    let document = item.remove("doc").unwrap_or(AttributeValue::Null(true));
+    serde_dynamo::from_attribute_value(document).map_err(|error| Error::Unreadable {
+        item: name,
+        error: error.to_string(),
+    })
+}
+
+fn due_of(item: &Item) -> Option<Due> {
+    let at = match item.get("due_at")? {
+        AttributeValue::N(at) => Timestamp::from_millisecond(at.parse().ok()?).ok()?,
+        _ => return None,
+    };
+    let (pk, sk) = key_of(item);
+    let item = match sk {
+        REQUEST => DueItem::Request(RequestId::new(pk.strip_prefix("request#")?)),
+        MEMBERSHIP => {
+            let mut parts = pk.strip_prefix("membership#")?.splitn(3, '#');
+            DueItem::Membership(MembershipKey {
+                org: Org::new(parts.next()?),
+                user: OktaUser::new(parts.next()?),
+                group: Group::new(parts.next()?),
+            })
+        }
+        _ => return None,
+    };
+    Some(Due { at, item })
+}
+
+fn key_of(item: &Item) -> (&str, &str) {
+    let part = |name: &str| match item.get(name) {
+        Some(AttributeValue::S(value)) => value.as_str(),
+        _ => "",
+    };
+    (part("pk"), part("sk"))
+}
+
+fn key_name(item: &Item) -> String {
+    let (pk, sk) = key_of(item);
+    format!("{pk}/{sk}")
+}

@@ -1,0 +1,61 @@
+//! Structured logs and metrics.
+//!
+//! Logs are one JSON object a line; metrics are lines in CloudWatch's embedded metric format, which
+//! need no call. Neither is written before [`init`], so the local run stays quiet.
+
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+use tracing_subscriber::filter::LevelFilter;
+
+static FUNCTION: OnceLock<String> = OnceLock::new();
+
+/// Starts logging and metrics for `function`. Call it once, first in `main`.
+pub fn init(function: &str) {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_max_level(LevelFilter::INFO)
+        .without_time()
+        .init();
+    // A second call would name another function: the first one stays.
+    FUNCTION.get_or_init(|| function.to_owned());
+}
+
+/// What a metric counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Things.
+    Count,
+    /// Seconds.
+    Seconds,
+}
+
+/// Records `value` of the metric `name` at `now`.
+#[expect(
+    clippy::print_stdout,
+    reason = "CloudWatch takes metrics from raw lines on standard output"
+)]
+pub fn metric(name: &str, value: f64, unit: Unit, now: Timestamp) {
+    let Some(function) = FUNCTION.get() else {
+        return;
+    };
+    let unit = match unit {
+        Unit::Count => "Count",
+        Unit::Seconds => "Seconds",
+    };
+    let line = serde_json::json!({
+        "_aws": {
+            "Timestamp": now.as_millisecond(),
+            "CloudWatchMetrics": [{
+                "Namespace": "Stint",
+                "Dimensions": [["function"]],
+                "Metrics": [{"Name": name, "Unit": unit}],
+            }],
+        },
+        "function": function,
+        name: value,
+    });
+    println!("{line}");
+}

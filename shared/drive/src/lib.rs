@@ -1,0 +1,17 @@
+//! What the functions do the same way every time: load, decide, write, carry out.
+//!
+//! - [`Tools::step`] loads a request and its ledger item, asks [`access::transition`], and writes.
+//! - [`Tools::call`] sends the one call to Okta that a step announced, and records its answer.
+//! - [`Tools::show`] draws the cards and sends the messages that a request owes.
+
+mod calls;
+mod error;
+mod step;
+mod surfaces;
+mod tools;
+
+pub use calls::trouble_of;
+pub use error::Error;
+pub use step::{Done, Subject};
+pub use surfaces::Ours;
+pub use tools::Tools;

@@ -1,0 +1,100 @@
+//! The clients that every function but `slack-ingress` needs, built once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use access::Org;
+use aws::{Clock, Config, Connector, Handoffs, Schedules, SlackSecrets, Table};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+/// The clients that every function but `slack-ingress` needs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    /// The function's name, for logs and the audit.
+    pub function: &'static str,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The table.
+    pub table: Table,
+    /// The other functions.
+    pub handoffs: Handoffs,
+    /// The one-time schedules.
+    pub schedules: Schedules,
+    /// Okta.
+    pub okta: okta::Client,
+    /// The only org whose credential is used.
+    pub org: Org,
+    slack_secrets: SlackSecrets,
+    slack_base: reqwest::Url,
+    http: reqwest::Client,
+}
+
+impl Tools {
+    /// Builds the clients of `function` for the stack of `config`. Makes no call.
+    #[must_use]
+    pub fn new(function: &'static str, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let http = reqwest::Client::new();
+        let connector = Connected(Connector::new(config, clock.clone()));
+        Self {
+            function,
+            table: Table::new(config),
+            handoffs: Handoffs::new(config),
+            schedules: Schedules::new(config),
+            okta: okta::Client::new(http.clone(), config.okta_base.clone(), Arc::new(connector)),
+            org: Org::new(&config.okta_org),
+            slack_secrets: SlackSecrets::new(config, clock.clone()),
+            slack_base: config.slack_base.clone(),
+            http,
+            clock,
+        }
+    }
+
+    /// The present instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Slack, with the token that is in the secret now.
+    pub async fn slack(&self) -> Result<slack::Client, aws::Error> {
+        let secret = self.slack_secrets.get().await?;
+        Ok(slack::Client::new(
+            self.http.clone(),
+            self.slack_base.clone(),
+            secret.bot_token,
+        ))
+    }
+
+    /// What Slack signs its requests with.
+    pub async fn signing_secret(&self) -> Result<SecretString, aws::Error> {
+        Ok(self.slack_secrets.get().await?.signing_secret)
+    }
+}
+
+/// The runtime connector as Okta's client sees it.
+#[derive(Debug)]
+struct Connected(Connector);
+
+impl okta::CredentialSource for Connected {
+    fn token(
+        &self,
+    ) -> Pin<Box<dyn Future<Output = Result<SecretString, okta::CredentialError>> + Send + '_>>
+    {
+        Box::pin(async move {
+            let token = self.0.okta_token().await;
+            token
+                .map(|token| token.0)
+                .map_err(|error| okta::CredentialError {
+                    reason: error.to_string(),
+                    hint: error.hint().to_owned(),
+                    transient: !matches!(error, aws::Error::Unconfigured { .. }),
+                })
+        })
+    }
+
+    fn forget(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.0.forget())
+    }
+}
