@@ -1,0 +1,292 @@
+//! A form was sent.
+
+use access::flows::{Flow, Target};
+use access::policy::{Question, Verdict};
+use access::{
+    Action, Event, Group, Look, MembershipKey, Permit, Person, Refusal, RequestId, State,
+    Submission, Trouble,
+};
+use aws::Binding;
+use drive::{Ours, Subject, Tools, trouble_of};
+use jiff::{SignedDuration, Timestamp};
+use slack::SlackPerson;
+use slack::form::Filled;
+use slack::notice;
+use slack::payload::ViewSubmission;
+use slack::text::{Mrkdwn, escaped, link, mention};
+
+use crate::Deps;
+use crate::click::{Click, Place, Stop};
+use crate::people::{Unknown, colleague, in_okta};
+use crate::rules::Rules;
+
+/// How many of a person's latest requests are looked through for one that waits already.
+const LATEST: i32 = 50;
+
+const WHAT: &str = "request";
+
+/// Makes the request that `form` asks for, unless it may not be made.
+pub(crate) async fn ask(deps: &Deps, click: &Click, form: &ViewSubmission) -> Result<(), Stop> {
+    let tools = &deps.tools;
+    let nowhere = Place {
+        words: Mrkdwn::from("any flow"),
+        error_channel: None,
+    };
+    let rules = deps.rules.get().map_err(|it| nowhere.stop(WHAT, it))?;
+    let flows = &rules.flows;
+    let filled = slack::form::read(flows, &form.view, &form.values)
+        .map_err(|wrong| Stop::told(&format!("Nothing was asked for: {wrong}")))?;
+    let place = place_of(filled.flow, filled.target);
+    let who = &click.by.user;
+    let team = click
+        .by
+        .team
+        .as_deref()
+        .unwrap_or(&flows.slack_workspace_id);
+    let id = RequestId::from_form(team, &form.view.id);
+    let slack = tools.slack().await?;
+    let (in_table, in_slack) = tokio::join!(
+        async {
+            tokio::try_join!(
+                tools.table.request(&id),
+                tools.table.binding(who),
+                tools.table.requests_of(who, LATEST)
+            )
+        },
+        slack.user(who)
+    );
+    let (known, binding, latest) = in_table?;
+    if known.is_some() {
+        let subject = Subject::Request(id.clone());
+        return make(tools, &id, &subject, &Event::Repeat, &place).await;
+    }
+    let person = colleague(in_slack, flows, WHAT, &place)?;
+    let twin = latest.into_iter().find(|other| {
+        other.state == State::Pending && other.group == filled.target.group && other.id != id
+    });
+    if let Some(twin) = twin {
+        return Err(Stop::Told(waits_already(tools, &twin).await));
+    }
+
+    let asked = Asked::of(tools, &person, binding, filled).await?;
+    let key = asked.person.okta.clone().map(|user| MembershipKey {
+        org: flows.okta_org.clone(),
+        user,
+        group: asked.filled.target.group.clone(),
+    });
+    let subject = Subject::Form {
+        id: id.clone(),
+        membership: key,
+        extends: asked.filled.extends.clone(),
+    };
+    let submission = asked.submission(&id, &rules)?;
+    let event = Event::Submit(Box::new(submission));
+    make(tools, &id, &subject, &event, &place).await
+}
+
+/// Why nobody may be put into `group`, as far as Okta says so now.
+pub(crate) async fn unfit(tools: &Tools, group: &Group) -> Option<Trouble> {
+    let error = match tools.okta.group_check(group.as_str()).await {
+        Ok(okta::GroupCheck::Fit { .. }) => return None,
+        Ok(okta::GroupCheck::Unfit { reason }) => {
+            return Some(Trouble {
+                error: reason,
+                hint: "ask the people who run Stint for another target".to_owned(),
+            });
+        }
+        Err(error) => error,
+    };
+    // Without a token, or while Okta does not answer, nothing can be said of the group: it is looked at
+    // again before anybody is put into it.
+    let is_about_the_group = match &error {
+        okta::Error::Later { .. } | okta::Error::Unclear { .. } => false,
+        okta::Error::Missing { .. } => true,
+        okta::Error::Refused { mend, .. } => {
+            matches!(mend, okta::Mend::Permission | okta::Mend::Nothing)
+        }
+    };
+    is_about_the_group.then(|| trouble_of(&error))
+}
+
+/// A form, and what Okta says about it.
+struct Asked<'a> {
+    filled: Filled<'a>,
+    person: Person,
+    /// The groups that the person is in; none while Okta cannot be asked.
+    groups: Option<Vec<Group>>,
+    /// Why it can never be carried out.
+    unfit: Option<Trouble>,
+    now: Timestamp,
+}
+
+impl<'a> Asked<'a> {
+    async fn of(
+        tools: &Tools,
+        who: &SlackPerson,
+        binding: Option<Binding>,
+        filled: Filled<'a>,
+    ) -> Result<Self, Stop> {
+        let group = &filled.target.group;
+        let (found, unfit) = tokio::join!(in_okta(tools, who, binding), unfit(tools, group));
+        let mut asked = Self {
+            filled,
+            person: Person {
+                slack: who.id.clone(),
+                okta: None,
+                email: who.email.clone(),
+            },
+            groups: None,
+            unfit,
+            now: tools.now(),
+        };
+        match found {
+            Ok(known) => (asked.person, asked.groups) = (known.person, Some(known.groups)),
+            Err(Unknown::Nobody(trouble)) => asked.unfit = Some(trouble),
+            // Okta is asked again before anybody approves.
+            Err(Unknown::NotFoundOut(error)) => {
+                let user = &who.id;
+                tracing::warn!(%user, %error, "{user} asks while Okta cannot be asked: {error}");
+            }
+            Err(Unknown::Aws(error)) => return Err(error.into()),
+        }
+        Ok(asked)
+    }
+
+    fn submission(self, id: &RequestId, rules: &Rules) -> Result<Submission, Stop> {
+        let action = match self.filled.extends {
+            Some(_) => Action::Extend,
+            None => Action::Request,
+        };
+        let permit = self.may(rules, action).map_err(|no| Stop::told(&no))?;
+        let auto_approve = match (&self.groups, &self.unfit) {
+            (Some(_), None) => self.may(rules, Action::AutoApprove).ok(),
+            _ => None,
+        };
+        let filled = self.filled;
+        let target = filled.target;
+        let look = match &self.groups {
+            None => Look::Skipped,
+            Some(groups) if groups.contains(&target.group) => Look::In,
+            Some(_) => Look::Out,
+        };
+        Ok(Submission {
+            id: id.clone(),
+            flow: filled.flow.name.clone(),
+            flow_label: filled.flow.label.clone(),
+            label: target.label.clone(),
+            org: rules.flows.okta_org.clone(),
+            group: target.group.clone(),
+            max_duration_s: target.max_duration.seconds(),
+            request_channel: target.request_channel.as_str().to_owned(),
+            error_channel: target.error_channel.as_str().to_owned(),
+            notify: target.notify.clone(),
+            requester: self.person,
+            duration_s: filled.duration.seconds(),
+            reason: filled.reason,
+            fields: filled.fields,
+            approvals_needed: target.approvals_needed,
+            timeout: seconds(target.request_timeout.seconds()),
+            extends: filled.extends,
+            permit,
+            auto_approve,
+            look,
+            unfit: self.unfit,
+            twin: None,
+        })
+    }
+
+    fn may(&self, rules: &Rules, action: Action) -> Result<Permit, String> {
+        let filled = &self.filled;
+        let question = Question {
+            action,
+            principal: &self.person,
+            groups: self.groups.as_deref().unwrap_or_default(),
+            flow: &filled.flow.name,
+            target: &filled.target.group,
+            label: &filled.target.label,
+            tags: &filled.target.tags,
+            approver_group: filled.target.approver_group.as_ref(),
+            requester: &self.person,
+            duration_s: filled.duration.seconds(),
+            reason: &filled.reason,
+            fields: &filled.fields,
+            now: self.now,
+        };
+        permitted(rules, &question)
+    }
+}
+
+/// The permit, or what the person is told.
+pub(crate) fn permitted(rules: &Rules, question: &Question<'_>) -> Result<Permit, String> {
+    match rules.policy.decide(question) {
+        Verdict::Permitted(permit) => Ok(permit),
+        Verdict::Refused { message, policies } => {
+            tracing::info!(
+                user = %question.principal.slack, action = question.action.as_str(),
+                policies = policies.join(", "),
+                "the policy does not let {} {}", question.principal.slack, question.action.as_str()
+            );
+            Err(message)
+        }
+    }
+}
+
+async fn make(
+    tools: &Tools,
+    id: &RequestId,
+    subject: &Subject,
+    event: &Event,
+    place: &Place,
+) -> Result<(), Stop> {
+    let done = match tools.step(subject, event).await {
+        Ok(done) => done,
+        Err(drive::Error::Refused { refusal, .. }) => {
+            if let Refusal::NotExtendable(why) = refusal {
+                return Err(Stop::told(&format!("The access is not extended: {why}.")));
+            }
+            let trouble = Trouble {
+                error: refusal.to_string(),
+                hint: "ask again".to_owned(),
+            };
+            return Err(place.stop(WHAT, trouble));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    tools.carry_out(&done).await;
+    tools
+        .show(id, Ours::Since(done.before.request.as_ref()))
+        .await;
+    Ok(())
+}
+
+/// What somebody is told who asks a second time for what they asked for already.
+async fn waits_already(tools: &Tools, twin: &access::Request) -> Mrkdwn {
+    let said = Mrkdwn::from("You have asked for *")
+        + escaped(&twin.label)
+        + "* already, and that request still waits in "
+        + mention(&twin.request_channel);
+    let card = twin
+        .cards
+        .iter()
+        .find(|card| card.place == access::Place::Channel);
+    let posted = card.and_then(|card| card.posted.as_ref());
+    let seen = match (posted, tools.slack().await) {
+        (Some(posted), Ok(slack)) => slack.permalink(posted).await.ok(),
+        _ => None,
+    };
+    match seen {
+        Some(url) => said + ": " + link(&url, "see it") + ".",
+        None => said + ".",
+    }
+}
+
+fn place_of(flow: &Flow, target: &Target) -> Place {
+    Place {
+        words: notice::place(&flow.label, &target.label),
+        error_channel: Some(target.error_channel.as_str().to_owned()),
+    }
+}
+
+fn seconds(seconds: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,166 @@
+//! `approval` takes what people decide in Slack: requests, approvals, denials, revocations.
+//!
+//! It is handed the bytes that Slack signed, and verifies them again: whoever hands them on is not
+//! believed. Who may do what, `policy.cedar` says. Whatever a click comes to, it takes effect or the
+//! person who clicked is told why it did not.
+
+mod ask;
+mod click;
+mod decide;
+mod people;
+mod rules;
+
+use std::sync::Arc;
+
+use access::Click as ClickId;
+use aws::{Clock, Config, Signed};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use drive::Tools;
+use jiff::Timestamp;
+use slack::Payload;
+use slack::signature::{SignatureError, verify};
+
+use click::{Click, Stop};
+use rules::RuleFiles;
+
+/// What the function needs, built once.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    tools: Tools,
+    rules: Arc<RuleFiles>,
+}
+
+/// Why a click was not dealt with. The platform invokes again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// AWS could not do it.
+    #[error(transparent)]
+    Drive(#[from] drive::Error),
+    /// Slack could not take what the person who clicked must be told.
+    #[error("the person who clicked was not told: {0}")]
+    Untold(slack::Error),
+}
+
+impl From<aws::Error> for Error {
+    fn from(error: aws::Error) -> Self {
+        Self::Drive(error.into())
+    }
+}
+
+impl Deps {
+    /// Builds the clients for the stack of `config`.
+    #[must_use]
+    pub fn connect(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            tools: Tools::new("approval", config, clock),
+            rules: Arc::new(RuleFiles::new(&config.flows_dir)),
+        }
+    }
+}
+
+/// Does what the person wants who clicked what `event` (an [`aws::Signed`]) carries.
+///
+/// An event of another shape, or without Slack's signature, changes nothing.
+///
+/// # Errors
+///
+/// What AWS or Slack could not do; the platform invokes again.
+pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
+    let Some(signed) = read(event) else {
+        return Ok(());
+    };
+    let Some((payload, is_stale)) = open(deps, &signed).await? else {
+        return Ok(());
+    };
+    let Some(by) = payload.by().cloned() else {
+        tracing::info!("a payload in which nobody does anything was handed on");
+        return Ok(());
+    };
+    let message = match &payload {
+        Payload::BlockActions(actions) => actions.message.clone(),
+        _ => None,
+    };
+    let click = Click {
+        id: payload
+            .click_id()
+            .unwrap_or_else(|| ClickId::new(&signed.signature)),
+        by,
+        message,
+    };
+    let done = if is_stale {
+        Err(Stop::too_old())
+    } else {
+        act(deps, &click, &payload).await
+    };
+    match done {
+        Ok(()) => Ok(()),
+        Err(stop) => click.answer(&deps.tools, stop).await,
+    }
+}
+
+async fn act(deps: &Deps, click: &Click, payload: &Payload) -> Result<(), Stop> {
+    match payload {
+        Payload::ViewSubmission(form) if form.view.callback_id == slack::form::FORM => {
+            ask::ask(deps, click, form).await
+        }
+        Payload::BlockActions(pressed) => {
+            for action in &pressed.actions {
+                decide::press(deps, click, action).await?;
+            }
+            Ok(())
+        }
+        _ => {
+            tracing::info!(user = %click.by.user, "something that nobody handles was handed on");
+            Ok(())
+        }
+    }
+}
+
+fn read(event: serde_json::Value) -> Option<Signed> {
+    match serde_json::from_value::<Signed>(event) {
+        Ok(signed) if signed.v == access::SCHEMA_VERSION => Some(signed),
+        Ok(signed) => {
+            let v = signed.v;
+            tracing::error!(v, "an event of version {v} was refused");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "an event was refused: {error}");
+            None
+        }
+    }
+}
+
+/// What Slack signed, and whether that was more than five minutes ago; nothing if Slack did not.
+async fn open(deps: &Deps, signed: &Signed) -> Result<Option<(Payload, bool)>, Error> {
+    let refused = |reason: &dyn std::fmt::Display| {
+        tracing::error!(%reason, "an event was refused: {reason}");
+        Ok(None)
+    };
+    let body = match STANDARD.decode(&signed.body) {
+        Ok(body) => body,
+        Err(error) => return refused(&error),
+    };
+    let secret = deps.tools.signing_secret().await?;
+    let verified = |now| {
+        let (timestamp, signature) = (Some(&*signed.timestamp), Some(&*signed.signature));
+        verify(&secret, timestamp, signature, &body, now)
+    };
+    let is_stale = match verified(deps.tools.now()) {
+        Ok(()) => false,
+        // Old, but was it Slack who said it then?
+        Err(SignatureError::Stale) => {
+            let then = signed.timestamp.parse().ok();
+            match then.and_then(|second| Timestamp::from_second(second).ok()) {
+                Some(then) if verified(then).is_ok() => true,
+                _ => return refused(&SignatureError::Wrong),
+            }
+        }
+        Err(error) => return refused(&error),
+    };
+    match Payload::parse(&signed.content_type, &body) {
+        Ok(payload) => Ok(Some((payload, is_stale))),
+        Err(error) => refused(&error),
+    }
+}

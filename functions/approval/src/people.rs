@@ -1,0 +1,167 @@
+//! Who somebody is: in Slack, in Okta.
+
+use access::flows::Flows;
+use access::{Group, OktaUser, Person, Trouble};
+use aws::Binding;
+use drive::{Tools, trouble_of};
+use slack::text::escaped;
+use slack::{PersonKind, SlackPerson};
+
+use crate::click::{Place, Stop};
+
+/// Somebody who is known in Okta, and the groups they are in now.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) person: Person,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// Why somebody is not known in Okta.
+#[derive(Debug)]
+pub(crate) enum Unknown {
+    /// They are nobody there, or more than one, or must not be used; what somebody must do.
+    Nobody(Trouble),
+    /// Okta could not be asked.
+    NotFoundOut(okta::Error),
+    /// The table could not be read or written.
+    Aws(aws::Error),
+}
+
+/// Who Slack says somebody is, unless they may take no part.
+pub(crate) fn colleague(
+    in_slack: Result<SlackPerson, slack::Error>,
+    flows: &Flows,
+    what: &'static str,
+    place: &Place,
+) -> Result<SlackPerson, Stop> {
+    let person = in_slack.map_err(|error| {
+        place.stop(
+            what,
+            Trouble {
+                error: format!("it cannot be found out who somebody is in Slack: {error}"),
+                hint: error.hint().to_owned(),
+            },
+        )
+    })?;
+    let home = &flows.slack_workspace_id;
+    let is_ours = home.starts_with('E') || person.team == *home;
+    let refusal = match person.kind {
+        PersonKind::Member if is_ours => return Ok(person),
+        PersonKind::Member | PersonKind::Stranger => {
+            "people of another workspace cannot ask for access or decide about it"
+        }
+        PersonKind::Guest => "guests cannot ask for access or decide about it",
+        PersonKind::Bot => "apps and bots cannot ask for access or decide about it",
+        PersonKind::Deleted => "a deactivated account cannot ask for access or decide about it",
+    };
+    tracing::warn!(
+        user = %person.id, kind = ?person.kind, team = person.team,
+        "{} was refused: {refusal}", person.id
+    );
+    Err(Stop::Told(
+        escaped("Nothing was done: ") + refusal + ". Ask a full member of this workspace.",
+    ))
+}
+
+/// Finds out who `person` is in Okta: as they are bound there, or by their e-mail, which binds them.
+pub(crate) async fn in_okta(
+    tools: &Tools,
+    person: &SlackPerson,
+    binding: Option<Binding>,
+) -> Result<Known, Unknown> {
+    let okta = match &binding {
+        Some(binding) => {
+            let email = person.email.as_deref().unwrap_or_default();
+            if !email.eq_ignore_ascii_case(&binding.email) {
+                tracing::warn!(
+                    user = %person.id, okta = %binding.okta,
+                    "the e-mail of {} has changed in Slack since it was bound to Okta user {}; the binding stays",
+                    person.id, binding.okta
+                );
+            }
+            binding.okta.clone()
+        }
+        None => by_email(tools, person).await?,
+    };
+    let (account, groups) = tokio::join!(
+        tools.okta.user(okta.as_str()),
+        tools.okta.groups_of(okta.as_str())
+    );
+    let account = match account {
+        Ok(account) => account,
+        Err(okta::Error::Missing { .. }) => {
+            return Err(Unknown::Nobody(Trouble {
+                error: format!("the Okta user {okta}, who {} was, is gone", person.name),
+                hint: "the people who run Stint must bind the person to another Okta user"
+                    .to_owned(),
+            }));
+        }
+        Err(error) => return Err(Unknown::NotFoundOut(error)),
+    };
+    if !account.is_active() {
+        return Err(Unknown::Nobody(Trouble {
+            error: format!("the Okta user {} is {}", account.login, account.status),
+            hint: "an Okta administrator must activate the user".to_owned(),
+        }));
+    }
+    let groups = groups.map_err(Unknown::NotFoundOut)?;
+    if binding.is_none() {
+        let binding = Binding {
+            slack: person.id.clone(),
+            okta: okta.clone(),
+            email: person.email.clone().unwrap_or_default(),
+            at: tools.now(),
+        };
+        tools.table.bind(&binding).await.map_err(Unknown::Aws)?;
+    }
+    Ok(Known {
+        person: Person {
+            slack: person.id.clone(),
+            okta: Some(okta),
+            email: person.email.clone(),
+        },
+        groups: groups.into_iter().map(Group::new).collect(),
+    })
+}
+
+async fn by_email(tools: &Tools, person: &SlackPerson) -> Result<OktaUser, Unknown> {
+    let nobody = |error: String, hint: &str| {
+        Err(Unknown::Nobody(Trouble {
+            error,
+            hint: hint.to_owned(),
+        }))
+    };
+    let Some(email) = &person.email else {
+        return nobody(
+            format!("Slack shows no confirmed e-mail of {}", person.name),
+            "the person must confirm their e-mail in Slack, and the Slack app needs the scope `users:read.email`",
+        );
+    };
+    let users = tools
+        .okta
+        .users_by_email(email)
+        .await
+        .map_err(Unknown::NotFoundOut)?;
+    match users.as_slice() {
+        [user] => Ok(OktaUser::new(&user.id)),
+        [] => nobody(
+            format!("no Okta user has the e-mail `{email}`"),
+            "an Okta administrator must give the person's Okta user that e-mail, or the person must use the one from Okta in Slack",
+        ),
+        several => nobody(
+            format!("{} Okta users have the e-mail `{email}`", several.len()),
+            "an Okta administrator must leave that e-mail to one of them",
+        ),
+    }
+}
+
+impl Unknown {
+    /// As it is told to the person who clicked.
+    pub(crate) fn stop(self, what: &'static str, place: &Place) -> Stop {
+        match self {
+            Self::Nobody(trouble) => place.stop(what, trouble),
+            Self::NotFoundOut(error) => place.stop(what, trouble_of(&error)),
+            Self::Aws(error) => error.into(),
+        }
+    }
+}

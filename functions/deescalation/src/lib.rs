@@ -1,0 +1,225 @@
+//! `deescalation` takes users out of groups when their time is over, and sweeps.
+//!
+//! Whatever is unfinished has a due time in the table. The sweep finds what is due, waits for the
+//! moment, and drives it; that is the only recovery there is. It works without the flows file,
+//! without the policy, and without Slack.
+
+use std::sync::Arc;
+
+use access::{Event, MembershipKey, Refusal, RequestId, State};
+use aws::telemetry::{Unit, metric};
+use aws::{Clock, Config, Due, DueItem, Function, Payload};
+use drive::{Done, Error, Ours, Subject, Tools};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+/// How far ahead an invocation looks: whatever becomes due until then it drives at its time. Two
+/// sweeps can be almost this far apart.
+const WINDOW: SignedDuration = SignedDuration::from_secs(120);
+
+/// How many items are driven at once; Okta counts concurrent calls.
+const AT_ONCE: usize = 16;
+
+/// The shortest wait between two drives of one item.
+const PAUSE: SignedDuration = SignedDuration::from_secs(1);
+
+/// What the function needs, built once.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    tools: Tools,
+    turns: Arc<Semaphore>,
+}
+
+impl Deps {
+    /// Builds the clients for the stack of `config`.
+    #[must_use]
+    pub fn connect(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            tools: Tools::new("deescalation", config, clock),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+}
+
+/// What wakes the function every minute.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sweep {
+    v: u32,
+    sweep: bool,
+}
+
+/// Drives the request that `event` names, or everything that is due: `{"v":1,"sweep":true}`.
+///
+/// # Errors
+///
+/// What AWS could not do; the platform invokes again, and so does the next sweep.
+pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
+    let now = deps.tools.now();
+    let until = now + WINDOW;
+    let due = match read(event) {
+        Some(Woken::By(request)) => vec![Due {
+            at: now,
+            item: DueItem::Request(request),
+        }],
+        Some(Woken::BySweep) => deps.tools.table.due(until).await?,
+        None => return Ok(()),
+    };
+    let overdue = due.iter().filter(|due| due.at <= now).count();
+    let oldest = due
+        .first()
+        .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "a count for a graph")]
+    metric("Overdue", overdue as f64, Unit::Count, now);
+    metric("OldestOverdue", oldest.max(0.0), Unit::Seconds, now);
+    let mut driven = JoinSet::new();
+    for due in due {
+        let strand = deps.tools.clock.strand();
+        let driving = drive_until(deps.clone(), due, until);
+        driven.spawn(async move {
+            let _strand = strand;
+            driving.await
+        });
+    }
+    let mut failure = None;
+    while let Some(result) = driven.join_next().await {
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => failure = Some(error),
+            Err(error) => tracing::error!(%error, "an item was not driven: {error}"),
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+enum Woken {
+    By(RequestId),
+    BySweep,
+}
+
+fn read(event: serde_json::Value) -> Option<Woken> {
+    if let Ok(Sweep { v, sweep: true }) = serde_json::from_value(event.clone())
+        && v == access::SCHEMA_VERSION
+    {
+        return Some(Woken::BySweep);
+    }
+    match serde_json::from_value::<Payload>(event) {
+        Ok(payload) if payload.v == access::SCHEMA_VERSION => Some(Woken::By(payload.request)),
+        Ok(payload) => {
+            tracing::error!(
+                v = payload.v,
+                "an event of version {} was refused",
+                payload.v
+            );
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "an event was refused: {error}");
+            None
+        }
+    }
+}
+
+/// Drives one item when it is due, and again whenever it is due again before `until`.
+async fn drive_until(deps: Deps, mut due: Due, until: Timestamp) -> Result<(), Error> {
+    loop {
+        deps.tools.clock.sleep_until(due.at).await;
+        let turn = deps.turns.acquire().await;
+        let next = match &due.item {
+            DueItem::Request(id) => drive_request(&deps.tools, id).await,
+            DueItem::Membership(key) => drive_membership(&deps.tools, key).await,
+        };
+        drop(turn);
+        match next {
+            Ok(Some(at)) if at <= until => due.at = at.max(deps.tools.now() + PAUSE),
+            Ok(_) => return Ok(()),
+            Err(error) => {
+                tracing::error!(item = ?due.item, %error, "an item was not driven: {error}");
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// Does what is due for the request `id`; gives back when something is due again.
+async fn drive_request(tools: &Tools, id: &RequestId) -> Result<Option<Timestamp>, Error> {
+    let Some(request) = tools.table.request(id).await? else {
+        tracing::error!(request = %id, "request {id} is not in the table");
+        return Ok(None);
+    };
+    let alone = Subject::Request(id.clone());
+    let driven = match request.state {
+        State::Pending => settle(tools.step(&alone, &Event::Expire).await)?,
+        _ if request.state.is_final() => None,
+        _ => deescalate(tools, id).await?,
+    };
+    // Cards come last: nobody stays in a group because Slack is slow.
+    if request.surfaces_at.is_some_and(|at| at <= tools.now()) {
+        if settle(tools.step(&alone, &Event::Claim).await)?.is_some() {
+            tools.show(id, Ours::All).await;
+        }
+    } else if let Some(done) = &driven {
+        tools
+            .show(id, Ours::Since(done.before.request.as_ref()))
+            .await;
+    }
+    let is_due = request.drive_at.is_some_and(|at| at <= tools.now());
+    let is_waiting = matches!(request.state, State::Approved | State::Escalating);
+    if driven.is_none() && is_due && is_waiting {
+        tools.hand(Function::Escalation, id).await;
+        return Ok(Some(tools.now() + access::CLAIM));
+    }
+    let request = tools.table.request(id).await?;
+    Ok(request.and_then(|request| request.due_at()))
+}
+
+/// Ends the request if its time has come, and goes on with its removal. Gives back the first step
+/// that was taken, if one was.
+async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error> {
+    let subject = Subject::Grant(id.clone());
+    let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? else {
+        return Ok(None);
+    };
+    tools.carry_out(&done).await;
+    if let Some(answered) = tools.call(&subject, &done).await? {
+        tools.carry_out(&answered).await;
+        removed(&answered);
+    }
+    Ok(Some(done))
+}
+
+/// Does what is due for the ledger item `key`; gives back when something is due again.
+async fn drive_membership(tools: &Tools, key: &MembershipKey) -> Result<Option<Timestamp>, Error> {
+    let subject = Subject::Membership(key.clone());
+    if let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? {
+        tools.carry_out(&done).await;
+        tools.call(&subject, &done).await?;
+    }
+    let item = tools.table.membership(key).await?;
+    Ok(item.and_then(|item| item.due_at))
+}
+
+/// A refusal means that there is nothing to do now.
+fn settle(step: Result<Done, Error>) -> Result<Option<Done>, Error> {
+    match step {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::Refused {
+            refusal: Refusal::NotDue(_) | Refusal::MovedOn(_),
+            ..
+        }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Records how late a removal was.
+fn removed(done: &Done) {
+    if let Some(request) = done.request()
+        && request.state.is_final()
+        && let Some(end) = request.ends_at
+    {
+        let late = done.at.duration_since(end).as_secs_f64().max(0.0);
+        metric("Lateness", late, Unit::Seconds, done.at);
+    }
+}

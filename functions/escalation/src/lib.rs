@@ -1,0 +1,217 @@
+//! `escalation` puts a user into a group, for a request that the table says is approved.
+//!
+//! It is woken with the id of a request and believes nothing else. Before it announces a call it
+//! looks whether the group may be touched, whether the user may be added, and whether they are in
+//! the group already.
+
+use std::sync::Arc;
+
+use access::{Event, Loaded, Look, Membership, Refusal, RequestId, State, Trouble};
+use aws::{Clock, Config, Payload};
+use drive::{Error, Ours, Subject, Tools, trouble_of};
+use jiff::SignedDuration;
+
+/// How long one invocation goes on trying before it leaves the request to the sweep.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(40);
+
+/// What the function needs, built once.
+#[derive(Debug, Clone)]
+pub struct Deps {
+    tools: Tools,
+}
+
+impl Deps {
+    /// Builds the clients for the stack of `config`.
+    #[must_use]
+    pub fn connect(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            tools: Tools::new("escalation", config, clock),
+        }
+    }
+}
+
+/// Makes Okta agree with the request that `event` names.
+///
+/// An event of another shape, or one that names a request that is not approved, changes nothing.
+///
+/// # Errors
+///
+/// What AWS could not do; the platform invokes again.
+pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
+    let id = match serde_json::from_value::<Payload>(event) {
+        Ok(payload) if payload.v == access::SCHEMA_VERSION => payload.request,
+        Ok(payload) => {
+            tracing::error!(
+                v = payload.v,
+                "an event of version {} was refused",
+                payload.v
+            );
+            return Ok(());
+        }
+        Err(error) => {
+            tracing::error!(%error, "an event was refused: {error}");
+            return Ok(());
+        }
+    };
+    let tools = &deps.tools;
+    let until = tools.now() + PATIENCE;
+    loop {
+        let again = Box::pin(escalate(tools, &id)).await?;
+        match again {
+            Some(at) if at <= until => tools.clock.sleep_until(at).await,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Tries once; gives back when it should be tried again, if it should.
+async fn escalate(tools: &Tools, id: &RequestId) -> Result<Option<jiff::Timestamp>, Error> {
+    let subject = Subject::Grant(id.clone());
+    let loaded = tools.load(&subject).await?;
+    let Some(request) = &loaded.request else {
+        tracing::error!(request = %id, "request {id} is not in the table");
+        return Ok(None);
+    };
+    let is_claimed = request.drive_at.is_some_and(|at| at > tools.now());
+    match request.state {
+        State::Approved | State::Active => {}
+        State::Escalating if !is_claimed => {}
+        _ => return Ok(None),
+    }
+    let is_settled = loaded.membership.as_ref().is_some_and(|item| item.agreed);
+    if request.state == State::Active && is_settled {
+        return Ok(None);
+    }
+    let event = look(tools, &loaded).await;
+    let done = match tools.decide(loaded, &event).await {
+        Ok(done) => done,
+        Err(
+            Error::Aws(aws::Error::Moved)
+            | Error::Refused {
+                refusal: Refusal::LookFirst,
+                ..
+            },
+        ) => return Ok(Some(tools.now())),
+        Err(Error::Refused { refusal, .. }) => {
+            tracing::info!(request = %id, %refusal, "request {id} is not escalated: {refusal}");
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    tools.carry_out(&done).await;
+    let answered = tools.call(&subject, &done).await?;
+    tools
+        .show(id, Ours::Since(done.before.request.as_ref()))
+        .await;
+    if let Some(answered) = &answered {
+        tools.carry_out(answered).await;
+        if let Some(old) = &answered.step.extended {
+            let before = answered.before.extended.as_ref();
+            tools.show(&old.id, Ours::Since(before)).await;
+        }
+    }
+    let last = answered.unwrap_or(done);
+    Ok(last
+        .request()
+        .filter(|request| matches!(request.state, State::Approved | State::Escalating))
+        .and_then(|request| request.drive_at))
+}
+
+/// Finds out whether the call may be made.
+async fn look(tools: &Tools, loaded: &Loaded) -> Event {
+    let unfit = |mendable, error: String, hint: &str| Event::Unfit {
+        mendable,
+        trouble: Trouble {
+            error,
+            hint: hint.to_owned(),
+        },
+    };
+    let Some(request) = &loaded.request else {
+        return Event::Escalate {
+            look: Look::Skipped,
+        };
+    };
+    let Some(user) = request
+        .requester
+        .okta
+        .as_ref()
+        .map(access::OktaUser::as_str)
+    else {
+        return unfit(
+            false,
+            "the requester is not known in Okta".to_owned(),
+            "ask again",
+        );
+    };
+    if request.org != tools.org {
+        return unfit(
+            false,
+            format!(
+                "the request is for the Okta org `{}`, and this stack serves `{}`",
+                request.org, tools.org
+            ),
+            "ask again",
+        );
+    }
+    let group = request.group.as_str();
+    let needs_look = Membership::needs_look(loaded.membership.as_ref(), tools.now());
+    let member = async {
+        if needs_look {
+            tools.okta.is_member(user, group).await.map(Some)
+        } else {
+            Ok(None)
+        }
+    };
+    let (check, account, member) =
+        tokio::join!(tools.okta.group_check(group), tools.okta.user(user), member);
+    match check {
+        Ok(okta::GroupCheck::Fit { .. }) => {}
+        Ok(okta::GroupCheck::Unfit { reason }) => {
+            return unfit(
+                false,
+                reason,
+                "ask the people who run Stint for another target",
+            );
+        }
+        Err(error) => return not_found_out(&error),
+    }
+    match account {
+        Ok(account) if account.is_active() => {}
+        Ok(account) => {
+            return unfit(
+                false,
+                format!("the Okta user {} is {}", account.login, account.status),
+                "an Okta administrator must activate the user, then ask again",
+            );
+        }
+        Err(error) => return not_found_out(&error),
+    }
+    match member {
+        Ok(None) => Event::Escalate {
+            look: Look::Skipped,
+        },
+        Ok(Some(true)) => Event::Escalate { look: Look::In },
+        Ok(Some(false)) => Event::Escalate { look: Look::Out },
+        Err(error) => not_found_out(&error),
+    }
+}
+
+/// What an error of a read means: a person must mend it, or it is tried again.
+fn not_found_out(error: &okta::Error) -> Event {
+    let trouble = trouble_of(error);
+    let after = match error {
+        okta::Error::Later { after, .. } => {
+            SignedDuration::try_from(*after).unwrap_or(SignedDuration::from_secs(60))
+        }
+        okta::Error::Unclear { .. } => SignedDuration::from_secs(5),
+        okta::Error::Missing { what, .. } => {
+            let mendable = *what == okta::Missing::Group;
+            return Event::Unfit { mendable, trouble };
+        }
+        okta::Error::Refused { mend, .. } => {
+            let mendable = *mend != okta::Mend::Nothing;
+            return Event::Unfit { mendable, trouble };
+        }
+    };
+    Event::Postpone { after, trouble }
+}
