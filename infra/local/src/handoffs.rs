@@ -1,0 +1,267 @@
+//! Asynchronous invocations, as Lambda makes them: at least once, twice more after a failure, and
+//! then given up and kept.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use aws::Clock;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::clock::SandboxClock;
+use crate::functions::{Function, Functions};
+use crate::work::{Busy, Work, locked};
+use crate::{Error, store};
+
+/// How long after each failure the next try is made (Lambda developer guide, "How Lambda handles
+/// errors and retries with asynchronous invocation").
+const RETRIES: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDuration::from_mins(2)];
+
+/// How long an event for `approval` lives: an older click is refused.
+const APPROVAL_EVENT_LIFE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How many of those that were given up are kept.
+const KEPT: usize = 1000;
+
+/// The hand-offs. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Handoffs {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    functions: Arc<Functions>,
+    clock: SandboxClock,
+    work: Work,
+    path: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    made: u64,
+    /// Those that failed and are tried again, by when.
+    waiting: BTreeMap<(Timestamp, u64), Handoff>,
+    failed: Vec<Failed>,
+}
+
+#[derive(Debug, Clone)]
+struct Handoff {
+    function: Function,
+    event: Value,
+    since: Timestamp,
+    attempts: usize,
+    /// Whether the event tells of another one that was given up.
+    is_last_word: bool,
+}
+
+/// A hand-off that was given up, in a file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failed {
+    at: Timestamp,
+    function: Function,
+    event: Value,
+    attempts: usize,
+    error: String,
+}
+
+impl Handoffs {
+    /// The hand-offs to `functions`; those that were given up are in the file `path`.
+    pub(crate) fn open(
+        path: &Path,
+        functions: Arc<Functions>,
+        clock: SandboxClock,
+        work: Work,
+    ) -> Result<Self, Error> {
+        let failed = store::load(path).map_err(|error| Error::folder(path, &error))?;
+        let state = State {
+            failed: failed.unwrap_or_default(),
+            ..State::default()
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                functions,
+                clock,
+                work,
+                path: path.to_owned(),
+                state: Mutex::new(state),
+            }),
+        })
+    }
+
+    /// Invokes `function` with `event` without waiting for it, at least once.
+    pub(crate) fn hand(&self, function: Function, event: Value) {
+        self.attempt(Handoff {
+            function,
+            event,
+            since: self.inner.clock.now(),
+            attempts: 0,
+            is_last_word: false,
+        });
+    }
+
+    /// Invokes `function` with `event` once and waits for its answer, or for what went wrong.
+    pub(crate) async fn invoke(&self, function: Function, event: Value) -> Result<Value, String> {
+        let inner = &self.inner;
+        let busy = inner.work.start();
+        let (answer, busy) = inner.functions.run(function, event, busy).await;
+        if let Err(error) = &answer {
+            failed(function, error);
+        }
+        drop(busy);
+        answer
+    }
+
+    /// When the next of those that failed is tried again.
+    pub(crate) fn next_retry(&self) -> Option<Timestamp> {
+        let state = locked(&self.inner.state);
+        state.waiting.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Tries the first of those again whose time has come; whether there was one.
+    pub(crate) fn retry(&self) -> bool {
+        let now = self.inner.clock.now();
+        let mut state = locked(&self.inner.state);
+        let Some(first) = state.waiting.first_entry().filter(|it| it.key().0 <= now) else {
+            return false;
+        };
+        let handoff = first.remove();
+        drop(state);
+        if is_too_old(&handoff, now) {
+            let error = "the event was older than 5 minutes".to_owned();
+            self.give_up(handoff, error);
+        } else {
+            self.attempt(handoff);
+        }
+        true
+    }
+
+    /// How many are tried again later, and those that were given up, for the JSON surface.
+    pub(crate) fn state(&self) -> Value {
+        let state = locked(&self.inner.state);
+        json!({"waiting": state.waiting.len(), "failed": state.failed})
+    }
+
+    fn attempt(&self, mut handoff: Handoff) {
+        let this = self.clone();
+        let busy = self.inner.work.start();
+        tokio::spawn(async move {
+            handoff.attempts += 1;
+            let Handoff {
+                function, event, ..
+            } = &handoff;
+            let functions = &this.inner.functions;
+            let (answer, busy) = functions.run(*function, event.clone(), busy).await;
+            if let Err(error) = answer {
+                this.failed(handoff, error, &busy);
+            }
+        });
+    }
+
+    /// What becomes of `handoff` after a failure.
+    fn failed(&self, handoff: Handoff, error: String, _busy: &Busy) {
+        failed(handoff.function, &error);
+        let now = self.inner.clock.now();
+        let pause = RETRIES.get(handoff.attempts.saturating_sub(1));
+        let Some(at) = pause.map(|pause| now + *pause) else {
+            self.give_up(handoff, error);
+            return;
+        };
+        let mut state = locked(&self.inner.state);
+        state.made += 1;
+        let key = (at, state.made);
+        state.waiting.insert(key, handoff);
+        drop(state);
+        self.inner.clock.nudge();
+    }
+
+    /// Keeps `handoff` among those that were given up. `approval` is told of its own, as the stack's
+    /// on-failure queue tells it.
+    fn give_up(&self, handoff: Handoff, error: String) {
+        let at = self.inner.clock.now();
+        let Handoff {
+            function,
+            event,
+            attempts,
+            is_last_word,
+            ..
+        } = handoff;
+        tracing::error!(
+            function = function.name(),
+            error,
+            "an event for {} was given up after {attempts} tries: {error}",
+            function.name()
+        );
+        let told = (function == Function::Approval && !is_last_word)
+            .then(|| on_failure(&event, attempts, &error, at));
+        let mut state = locked(&self.inner.state);
+        state.failed.push(Failed {
+            at,
+            function,
+            event,
+            attempts,
+            error,
+        });
+        let excess = state.failed.len().saturating_sub(KEPT);
+        state.failed.drain(..excess);
+        if let Err(error) = store::save(&self.inner.path, &state.failed) {
+            tracing::error!(%error, "the failed hand-offs were not saved: {error}");
+        }
+        drop(state);
+        if let Some(event) = told {
+            self.attempt(Handoff {
+                function,
+                event,
+                since: at,
+                attempts: 0,
+                is_last_word: true,
+            });
+        }
+    }
+}
+
+fn is_too_old(handoff: &Handoff, now: Timestamp) -> bool {
+    handoff.function == Function::Approval
+        && now.duration_since(handoff.since) > APPROVAL_EVENT_LIFE
+}
+
+fn failed(function: Function, error: &str) {
+    let name = function.name();
+    tracing::warn!(function = name, error, "{name} failed: {error}");
+}
+
+/// The message that Lambda puts into an on-failure queue about `event`, as the queue delivers it to a
+/// function (Lambda developer guide, "Capturing records of Lambda asynchronous invocations" and
+/// "Using Lambda with Amazon SQS").
+fn on_failure(event: &Value, attempts: usize, error: &str, at: Timestamp) -> Value {
+    let body = json!({
+        "version": "1.0",
+        "timestamp": at,
+        "requestContext": {
+            "requestId": aws::stamp(),
+            "functionArn": format!("{}:$LATEST", Function::Approval.arn()),
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": attempts,
+        },
+        "requestPayload": event,
+        "responseContext": {
+            "statusCode": 200,
+            "executedVersion": "$LATEST",
+            "functionError": "Unhandled",
+        },
+        "responsePayload": {"errorMessage": error},
+    });
+    json!({"Records": [{
+        "messageId": aws::stamp(),
+        "receiptHandle": "sandbox",
+        "body": body.to_string(),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": at.as_millisecond().to_string()},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": format!("arn:aws:sqs:{}:{}:stint-approval-failed", crate::aws_endpoint::REGION, crate::aws_endpoint::ACCOUNT),
+        "awsRegion": crate::aws_endpoint::REGION,
+    }]})
+}

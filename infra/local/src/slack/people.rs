@@ -1,0 +1,854 @@
+//! What people do, turned into what Slack sends, byte for byte as Slack sends it.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::world::{Ephemeral, Record, World, described_message, dm_of};
+use super::{APP, SIGNING_SECRET, Slack, TEAM, limits};
+use crate::Nonsense;
+use crate::slack_delivery::{Answered, Deliver, SignedHttp};
+
+/// What Slack's own client shows when an app does not answer as it should.
+const TROUBLE: &str = "We had some trouble connecting. Try again?";
+
+/// One thing that a person does.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Act {
+    user: String,
+    command: Option<String>,
+    /// Where the command is typed; `#general` if not said.
+    channel: Option<String>,
+    shortcut: Option<String>,
+    click: Option<Click>,
+    #[serde(rename = "type")]
+    typing: Option<Typing>,
+    submit: Option<Submit>,
+    close: Option<Close>,
+    #[serde(default)]
+    open_home: bool,
+    /// How often the same bytes are delivered.
+    #[serde(default = "one")]
+    deliveries: u32,
+    /// How long ago Slack signed it.
+    #[serde(default)]
+    age_s: i64,
+    retry_num: Option<u32>,
+    #[serde(default = "yes")]
+    wait: bool,
+    /// Does what Slack's client would not let a person do: values that the form does not offer,
+    /// buttons that are not on the message any more, messages of others.
+    #[serde(default)]
+    force: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Click {
+    channel: Option<String>,
+    ts: Option<String>,
+    view_id: Option<String>,
+    action_id: String,
+    /// What to choose, where it is no button; with `force`, what the button sends.
+    value: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typing {
+    view_id: String,
+    action_id: String,
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Submit {
+    view_id: String,
+    #[serde(default)]
+    values: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Close {
+    view_id: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What Slack sends, unsigned.
+struct Sent {
+    content_type: &'static str,
+    body: Vec<u8>,
+    answer: Expected,
+}
+
+/// What Slack does with the answer.
+enum Expected {
+    Nothing,
+    /// Shown to the person in the channel.
+    Words {
+        command: String,
+        channel: String,
+    },
+    /// Says what becomes of the view.
+    View(String),
+    Options,
+}
+
+/// What a person sees of an act.
+#[derive(Default)]
+struct Seen {
+    errors: BTreeMap<String, String>,
+    options: Vec<Value>,
+}
+
+impl Slack {
+    /// Does what `body` says, as `POST /sandbox/slack` describes it: builds what Slack would send,
+    /// signs it, has it delivered to the ingress, and does what Slack does with the answer.
+    ///
+    /// # Errors
+    ///
+    /// What is asked for makes no sense: there is no such person, message, button or choice.
+    pub async fn act(&self, body: &Value, deliver: &dyn Deliver) -> Result<Value, Nonsense> {
+        if let Some(admin) = body.get("channel_admin").or_else(|| body.get("user_admin")) {
+            return self.admin(admin);
+        }
+        let hint = r#"{"user", and one of "command", "shortcut", "click", "type", "submit", "close", "open_home"}"#;
+        if !body.is_object() {
+            return Err(Nonsense::new("not an object", hint));
+        }
+        let act: Act = serde_json::from_value(body.clone())
+            .map_err(|error| Nonsense::new(error.to_string(), hint))?;
+        self.world().person(&act.user)?;
+        let first_new = self.world().number();
+        let (sent, mut seen) = self.prepare(&act, deliver).await?;
+        let mut status = 200;
+        if let Some(sent) = sent {
+            let request = self.signed(&sent, &act);
+            let mut first = None;
+            for _ in 0..act.deliveries.max(1) {
+                let answered = deliver.deliver(request.clone()).await;
+                first.get_or_insert(answered);
+            }
+            if let Some(answered) = first {
+                status = answered.status;
+                self.take_answer(&act.user, sent.answer, &answered, &mut seen);
+            }
+        }
+        if act.wait {
+            deliver.settled().await;
+        }
+        let world = self.world();
+        let views = world.views.get(&act.user);
+        let ephemerals = world.ephemerals.get(&act.user).into_iter().flatten();
+        let ephemerals: Vec<Value> = ephemerals
+            .filter(|it| it.number > first_new)
+            .map(Ephemeral::shown)
+            .collect();
+        Ok(json!({
+            "status": status, "view": views.and_then(|all| all.last()), "errors": seen.errors,
+            "ephemerals": ephemerals, "options": seen.options,
+        }))
+    }
+
+    /// What Slack sends for `act`, if anything, and what its client shows without asking the app.
+    async fn prepare(
+        &self,
+        act: &Act,
+        deliver: &dyn Deliver,
+    ) -> Result<(Option<Sent>, Seen), Nonsense> {
+        let asked = [
+            act.command.is_some(),
+            act.shortcut.is_some(),
+            act.click.is_some(),
+            act.typing.is_some(),
+            act.submit.is_some(),
+            act.close.is_some(),
+            act.open_home,
+        ];
+        if asked.iter().filter(|it| **it).count() != 1 {
+            return Err(Nonsense::new(
+                "not one thing to do",
+                "exactly one of `command`, `shortcut`, `click`, `type`, `submit`, `close`, `open_home`",
+            ));
+        }
+        let mut seen = Seen::default();
+        let sent = if let Some(command) = &act.command {
+            Some(self.command(act, command)?)
+        } else if let Some(callback_id) = &act.shortcut {
+            Some(self.shortcut(act, callback_id))
+        } else if let Some(click) = &act.click {
+            Some(self.click(act, click)?)
+        } else if let Some(typing) = &act.typing {
+            let view = self.top_view(&act.user, &typing.view_id)?;
+            Some(self.suggestion(&act.user, &view, &typing.action_id, &typing.text)?)
+        } else if let Some(submit) = &act.submit {
+            let view = self.top_view(&act.user, &submit.view_id)?;
+            let values = self.fill_in(act, &view, &submit.values, deliver, &mut seen);
+            let values = values.await?;
+            seen.errors
+                .is_empty()
+                .then(|| self.submission(&act.user, view, &values))
+        } else if let Some(close) = &act.close {
+            let view = self.top_view(&act.user, &close.view_id)?;
+            self.closed(&act.user, &view)
+        } else {
+            Some(self.home_opened(&act.user))
+        };
+        Ok((sent, seen))
+    }
+
+    /// The view that `user` sees, which must be `id`.
+    fn top_view(&self, user: &str, id: &str) -> Result<Value, Nonsense> {
+        let world = self.world();
+        let top = world.views.get(user).and_then(|views| views.last());
+        match top {
+            Some(view) if view["id"] == id => Ok(view.clone()),
+            Some(view) => Err(Nonsense::new(
+                format!("`{user}` does not see the view `{id}`"),
+                format!("`{user}` sees {}", view["id"]),
+            )),
+            None => Err(Nonsense::new(
+                format!("`{user}` does not see the view `{id}`"),
+                format!("`{user}` has no view open: open one with a command"),
+            )),
+        }
+    }
+
+    fn signed(&self, sent: &Sent, act: &Act) -> SignedHttp {
+        let at = self.now() - SignedDuration::from_secs(act.age_s);
+        let secret = SecretString::from(SIGNING_SECRET);
+        let mut headers = vec![
+            ("Content-Type".to_owned(), sent.content_type.to_owned()),
+            (
+                "User-Agent".to_owned(),
+                "Slackbot 1.0 (+https://api.slack.com/robots)".to_owned(),
+            ),
+        ];
+        let signature = ::slack::signature::sign(&secret, &sent.body, at);
+        headers.extend(signature.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(retry) = act.retry_num {
+            headers.push(("X-Slack-Retry-Num".to_owned(), retry.to_string()));
+            headers.push(("X-Slack-Retry-Reason".to_owned(), "http_timeout".to_owned()));
+        }
+        SignedHttp {
+            headers,
+            body: sent.body.clone(),
+        }
+    }
+
+    fn command(&self, act: &Act, command: &str) -> Result<Sent, Nonsense> {
+        let mut world = self.world();
+        if !command.starts_with('/') {
+            return Err(Nonsense::new(
+                format!("`{command}` is no command"),
+                "such as `/access prod 1h fixing INC-42`",
+            ));
+        }
+        let (name, text) = command.split_once(' ').unwrap_or((command, ""));
+        let asked = act.channel.as_deref().unwrap_or("C03GENERAL");
+        let channel = world.channel_named(asked).ok_or_else(|| {
+            Nonsense::new(
+                format!("there is no channel `{asked}`"),
+                "such as `#general`, or `C03GENERAL`",
+            )
+        })?;
+        let channel_name = match world.channels.get(&channel) {
+            Some(known) if known.person.is_none() => known.name.clone(),
+            _ => "directmessage".to_owned(),
+        };
+        let user_name = world.person(&act.user)?.name.to_lowercase();
+        let trigger_id = world.trigger(&act.user, self.now());
+        let body = encoded(&[
+            ("token", "sandbox-verification-token"),
+            ("team_id", TEAM),
+            ("team_domain", "sandbox"),
+            ("channel_id", &channel),
+            ("channel_name", &channel_name),
+            ("user_id", &act.user),
+            ("user_name", &user_name),
+            ("command", name),
+            ("text", text.trim()),
+            ("api_app_id", APP),
+            ("is_enterprise_install", "false"),
+            ("response_url", &response_url("commands", &trigger_id)),
+            ("trigger_id", &trigger_id),
+        ]);
+        Ok(Sent {
+            content_type: FORM,
+            body,
+            answer: Expected::Words {
+                command: name.to_owned(),
+                channel,
+            },
+        })
+    }
+
+    fn shortcut(&self, act: &Act, callback_id: &str) -> Sent {
+        let mut world = self.world();
+        let more = json!({
+            "callback_id": callback_id, "action_ts": world.ts(self.now()),
+            "trigger_id": world.trigger(&act.user, self.now()),
+        });
+        interaction(&world, "shortcut", &act.user, more, Expected::Nothing)
+    }
+
+    fn click(&self, act: &Act, click: &Click) -> Result<Sent, Nonsense> {
+        let mut world = self.world();
+        let (place, button) = match (&click.view_id, &click.channel, &click.ts) {
+            (Some(id), None, None) => in_view(&world, act, click, id)?,
+            (None, Some(channel), Some(ts)) => in_message(&world, act, click, channel, ts)?,
+            _ => {
+                return Err(Nonsense::new(
+                    "a click without a place",
+                    "either `view_id`, or `channel` and `ts`",
+                ));
+            }
+        };
+        let mut action = button;
+        let trigger_id = world.trigger(&act.user, self.now());
+        let action_ts = world.ts(self.now());
+        if let Some(map) = action.as_object_mut() {
+            map.remove("confirm");
+            map.insert("action_ts".to_owned(), json!(action_ts));
+        }
+        let mut more = place;
+        if let Some(map) = more.as_object_mut() {
+            if map.contains_key("message") {
+                let url = response_url("actions", &trigger_id);
+                map.insert("response_url".to_owned(), json!(url));
+            }
+            map.insert("trigger_id".to_owned(), json!(trigger_id));
+            map.insert("actions".to_owned(), json!([action]));
+        }
+        let answer = Expected::Nothing;
+        Ok(interaction(
+            &world,
+            "block_actions",
+            &act.user,
+            more,
+            answer,
+        ))
+    }
+
+    fn suggestion(
+        &self,
+        user: &str,
+        view: &Value,
+        action_id: &str,
+        text: &str,
+    ) -> Result<Sent, Nonsense> {
+        let blocks = view["blocks"].as_array().cloned().unwrap_or_default();
+        let block = blocks.iter().find(|block| {
+            let element = &block["element"];
+            element["type"] == "external_select" && element["action_id"] == action_id
+        });
+        let block = block.ok_or_else(|| {
+            let found = blocks
+                .iter()
+                .filter_map(|block| block["element"]["action_id"].as_str());
+            Nonsense::new(
+                format!("nothing called `{action_id}` asks the app while one types"),
+                format!("the form has {}", found.collect::<Vec<_>>().join(", ")),
+            )
+        })?;
+        let more = json!({
+            "action_id": action_id, "block_id": block["block_id"], "value": text, "view": view,
+            "container": {"type": "view", "view_id": view["id"]},
+        });
+        let world = self.world();
+        let answer = Expected::Options;
+        Ok(interaction(&world, "block_suggestion", user, more, answer))
+    }
+
+    fn submission(&self, user: &str, mut view: Value, values: &Value) -> Sent {
+        let mut world = self.world();
+        let id = view["id"].as_str().unwrap_or_default().to_owned();
+        if let Some(map) = view.as_object_mut() {
+            map.insert("state".to_owned(), json!({"values": values}));
+        }
+        let more = json!({
+            "trigger_id": world.trigger(user, self.now()), "view": view, "response_urls": [],
+        });
+        interaction(&world, "view_submission", user, more, Expected::View(id))
+    }
+
+    fn closed(&self, user: &str, view: &Value) -> Option<Sent> {
+        let mut world = self.world();
+        pop(&mut world, user);
+        (view["notify_on_close"] == true).then(|| {
+            let more = json!({"view": view, "is_cleared": false});
+            interaction(&world, "view_closed", user, more, Expected::Nothing)
+        })
+    }
+
+    fn home_opened(&self, user: &str) -> Sent {
+        let mut world = self.world();
+        let ts = world.ts(self.now());
+        let number = world.number();
+        let mut event = json!({
+            "type": "app_home_opened", "user": user, "channel": dm_of(user), "tab": "home",
+            "event_ts": ts,
+        });
+        // The first time there is no view yet.
+        if let (Some(home), Some(map)) = (world.homes.get(user), event.as_object_mut()) {
+            map.insert("view".to_owned(), home.clone());
+        }
+        let body = json!({
+            "token": "sandbox-verification-token", "team_id": TEAM, "api_app_id": APP,
+            "event": event, "type": "event_callback", "event_id": format!("Ev{number:010}"),
+            "event_time": self.now().as_second(), "is_ext_shared_channel": false,
+            "authorizations": [{
+                "enterprise_id": null, "team_id": TEAM, "user_id": super::BOT_USER,
+                "is_bot": true, "is_enterprise_install": false,
+            }],
+        });
+        Sent {
+            content_type: "application/json",
+            body: body.to_string().into_bytes(),
+            answer: Expected::Nothing,
+        }
+    }
+
+    /// `state.values` of a submission: `values` by block id over what the form is filled with. What
+    /// Slack's client does not let through ends up in `seen.errors`.
+    async fn fill_in(
+        &self,
+        act: &Act,
+        view: &Value,
+        values: &Map<String, Value>,
+        deliver: &dyn Deliver,
+        seen: &mut Seen,
+    ) -> Result<Value, Nonsense> {
+        if view["submit"].is_null() {
+            return Err(Nonsense::new(
+                "the view has nothing to submit",
+                "close it, or press one of its buttons",
+            ));
+        }
+        let blocks = view["blocks"].as_array().cloned().unwrap_or_default();
+        let inputs: Vec<&Value> = blocks.iter().filter(|b| b["type"] == "input").collect();
+        let ids: Vec<&str> = inputs
+            .iter()
+            .filter_map(|b| b["block_id"].as_str())
+            .collect();
+        if let Some(key) = values.keys().find(|key| !ids.contains(&key.as_str())) {
+            return Err(Nonsense::new(
+                format!("the form does not ask for `{key}`"),
+                format!("it asks for {}", ids.join(", ")),
+            ));
+        }
+        let mut all = Map::new();
+        for (input, id) in inputs.iter().zip(&ids) {
+            let element = &input["element"];
+            let kind = element["type"].as_str().unwrap_or_default();
+            let (key, initial) = match kind {
+                "static_select" | "external_select" => ("selected_option", "initial_option"),
+                "users_select" => ("selected_user", "initial_user"),
+                "datepicker" => ("selected_date", "initial_date"),
+                _ => ("value", "initial_value"),
+            };
+            let given = match values.get(*id) {
+                None => element[initial].clone(),
+                Some(Value::String(text)) if text.is_empty() => Value::Null,
+                Some(Value::String(text)) if key == "selected_option" => {
+                    self.chosen(act, view, element, text, deliver).await?
+                }
+                Some(Value::String(text)) => json!(text),
+                Some(Value::Null) => Value::Null,
+                Some(other) => json!(other.to_string()),
+            };
+            if !act.force
+                && let Some(error) = refused(input, kind, &given)
+            {
+                seen.errors.insert((*id).to_owned(), error);
+            }
+            let action_id = element["action_id"].as_str().unwrap_or_default();
+            let mut held = json!({"type": kind});
+            if let Some(map) = held.as_object_mut() {
+                map.insert(key.to_owned(), given);
+            }
+            all.insert((*id).to_owned(), json!({action_id: held}));
+        }
+        Ok(Value::Object(all))
+    }
+
+    /// The option of `element` that `text` names by value or by label.
+    async fn chosen(
+        &self,
+        act: &Act,
+        view: &Value,
+        element: &Value,
+        text: &str,
+        deliver: &dyn Deliver,
+    ) -> Result<Value, Nonsense> {
+        let mut offered = element["options"].as_array().cloned().unwrap_or_default();
+        offered.extend(Some(element["initial_option"].clone()).filter(Value::is_object));
+        if element["type"] == "external_select" && named(&offered, text).is_none() {
+            let action_id = element["action_id"].as_str().unwrap_or_default();
+            for typed in [text, ""] {
+                let sent = self.suggestion(&act.user, view, action_id, typed)?;
+                let answered = deliver.deliver(self.signed(&sent, act)).await;
+                offered.extend(options_of(&answered));
+            }
+        }
+        match named(&offered, text) {
+            Some(option) => Ok(option),
+            None if act.force => Ok(json!({
+                "text": {"type": "plain_text", "text": text, "emoji": true}, "value": text,
+            })),
+            None => {
+                let labels = offered.iter().filter_map(|it| it["text"]["text"].as_str());
+                Err(Nonsense::new(
+                    format!("`{text}` is not offered"),
+                    format!(
+                        "one of {}; `\"force\": true` sends it all the same",
+                        labels.collect::<Vec<_>>().join(", ")
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// Does with the app's answer what Slack does.
+    fn take_answer(&self, user: &str, expected: Expected, answered: &Answered, seen: &mut Seen) {
+        let ok = (200..300).contains(&answered.status);
+        match expected {
+            Expected::Nothing => {}
+            Expected::Options => seen.options = options_of(answered),
+            Expected::Words { command, channel } => {
+                let said: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
+                let plain = String::from_utf8_lossy(&answered.body).into_owned();
+                let (text, blocks) = if !ok {
+                    let error = format!("{command} failed with the error \"dispatch_failed\"");
+                    (error, json!([]))
+                } else if plain.trim().is_empty() {
+                    return;
+                } else if said.is_object() {
+                    let text = said["text"].as_str().unwrap_or_default().to_owned();
+                    (text, said["blocks"].clone())
+                } else {
+                    (plain, json!([]))
+                };
+                let mut world = self.world();
+                let ephemeral = Ephemeral {
+                    number: world.number(),
+                    channel,
+                    text,
+                    blocks,
+                };
+                world.record(Record::Ephemeral {
+                    user: user.to_owned(),
+                    ephemeral,
+                });
+            }
+            Expected::View(id) => {
+                let trouble = !ok || !self.take_view_answer(user, &id, &answered.body, seen);
+                if trouble {
+                    seen.errors.insert(String::new(), TROUBLE.to_owned());
+                }
+            }
+        }
+    }
+
+    /// Does what the answer to a submission of the view `id` says; false if it makes no sense.
+    fn take_view_answer(&self, user: &str, id: &str, body: &[u8], seen: &mut Seen) -> bool {
+        let answer: Value = if body.trim_ascii().is_empty() {
+            json!({})
+        } else {
+            serde_json::from_slice(body).unwrap_or_default()
+        };
+        if !answer.is_object() {
+            return false;
+        }
+        let mut world = self.world();
+        let mut views = world.views.get(user).cloned().unwrap_or_default();
+        let Some(at) = views.iter().position(|view| view["id"] == id) else {
+            // The app has closed or replaced it itself.
+            return true;
+        };
+        match answer["response_action"].as_str() {
+            None => {
+                views.remove(at);
+            }
+            Some("clear") => views.clear(),
+            Some("errors") => {
+                let blocks = views.get(at).map(|view| view["blocks"].clone());
+                let blocks = blocks.as_ref().and_then(Value::as_array);
+                let is_input = |id: &str| {
+                    let mut all = blocks.into_iter().flatten();
+                    all.any(|block| block["type"] == "input" && block["block_id"] == id)
+                };
+                let errors = answer["errors"].as_object().cloned().unwrap_or_default();
+                if errors.is_empty() || !errors.keys().all(|id| is_input(id)) {
+                    return false;
+                }
+                for (id, text) in errors {
+                    let text = text.as_str().unwrap_or_default().to_owned();
+                    seen.errors.insert(id, text);
+                }
+                return true;
+            }
+            Some(action @ ("update" | "push")) => {
+                let view = &answer["view"];
+                let found = limits::view(view, "modal");
+                if !found.is_empty() || (action == "push" && views.len() >= 3) {
+                    tracing::warn!("Slack would refuse the view: {}", found.join("; "));
+                    return false;
+                }
+                let old = views.get(at).cloned().unwrap_or_default();
+                if action == "update" {
+                    if let Some(slot) = views.get_mut(at) {
+                        *slot = world.replaced(&old, view);
+                    }
+                } else {
+                    views.push(world.stored_view(view, None, &old));
+                }
+            }
+            Some(_) => return false,
+        }
+        world.record(Record::Views {
+            user: user.to_owned(),
+            views,
+        });
+        true
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+fn encoded(pairs: &[(&str, &str)]) -> Vec<u8> {
+    serde_urlencoded::to_string(pairs)
+        .unwrap_or_default()
+        .into_bytes()
+}
+
+/// Where an app could answer later, as Slack spells it; nobody listens there.
+fn response_url(kind: &str, trigger_id: &str) -> String {
+    let number = trigger_id.split('.').next().unwrap_or_default();
+    format!("https://hooks.slack.com/{kind}/{TEAM}/{number}/sandbox")
+}
+
+/// An interaction of `user`, with `more` fields than all of them have.
+fn interaction(world: &World, kind: &str, user: &str, more: Value, answer: Expected) -> Sent {
+    let person = world.people.get(user);
+    let name = person.map_or_else(String::new, |it| it.name.to_lowercase());
+    let mut payload = json!({
+        "type": kind, "team": {"id": TEAM, "domain": "sandbox"},
+        "user": {
+            "id": user, "username": name, "name": name,
+            "team_id": person.map_or(TEAM, |it| it.team.as_str()),
+        },
+        "api_app_id": APP, "token": "sandbox-verification-token", "enterprise": null,
+        "is_enterprise_install": false,
+    });
+    if let (Some(map), Value::Object(more)) = (payload.as_object_mut(), more) {
+        map.extend(more);
+    }
+    Sent {
+        content_type: FORM,
+        body: encoded(&[("payload", &payload.to_string())]),
+        answer,
+    }
+}
+
+/// The place of a click in the view `id`, and the button.
+fn in_view(world: &World, act: &Act, click: &Click, id: &str) -> Result<(Value, Value), Nonsense> {
+    let top = world.views.get(&act.user).and_then(|views| views.last());
+    let home = world.homes.get(&act.user);
+    let mut seen = top.into_iter().chain(home);
+    let view = seen.find(|view| view["id"] == id).ok_or_else(|| {
+        let ids = top.into_iter().chain(home);
+        let ids: Vec<&str> = ids.filter_map(|view| view["id"].as_str()).collect();
+        Nonsense::new(
+            format!("`{}` does not see the view `{id}`", act.user),
+            format!("`{}` sees {}", act.user, list(&ids)),
+        )
+    })?;
+    let button = button(&[&view["blocks"]], act, click)?;
+    let place = json!({
+        "view": view, "container": {"type": "view", "view_id": id}, "state": {"values": {}},
+    });
+    Ok((place, button))
+}
+
+/// The place of a click in a message, and the button.
+fn in_message(
+    world: &World,
+    act: &Act,
+    click: &Click,
+    channel: &str,
+    ts: &str,
+) -> Result<(Value, Value), Nonsense> {
+    let id = world.channel_named(channel).ok_or_else(|| {
+        Nonsense::new(
+            format!("there is no channel `{channel}`"),
+            "such as `#sym-requests`, or the id of somebody's direct messages",
+        )
+    })?;
+    let known = world.channels.get(&id).cloned().unwrap_or_default();
+    let is_theirs = known.person.as_ref().is_none_or(|it| *it == act.user);
+    if !is_theirs && !act.force {
+        return Err(Nonsense::new(
+            format!("`{}` does not see the direct messages of others", act.user),
+            format!("theirs are in `{}`", dm_of(&act.user)),
+        ));
+    }
+    let messages = world.messages.get(&id);
+    let message = messages.and_then(|all| all.get(ts)).ok_or_else(|| {
+        let all = messages.into_iter().flat_map(BTreeMap::keys);
+        let all: Vec<&str> = all.map(String::as_str).collect();
+        Nonsense::new(
+            format!("there is no message `{ts}` in `{channel}`"),
+            format!("there is {}", list(&all)),
+        )
+    })?;
+    let before = Value::Array(message.before.iter().rev().cloned().collect());
+    let shown: &[&Value] = if act.force {
+        &[&message.blocks, &before]
+    } else {
+        &[&message.blocks]
+    };
+    let button = button(shown, act, click)?;
+    let name = if known.person.is_some() {
+        "directmessage"
+    } else {
+        known.name.as_str()
+    };
+    let place = json!({
+        "container": {
+            "type": "message", "message_ts": ts, "channel_id": id, "is_ephemeral": false,
+        },
+        "channel": {"id": id, "name": name}, "message": described_message(message),
+        "state": {"values": {}},
+    });
+    Ok((place, button))
+}
+
+/// What `click` presses in one of `shown`, as it is reported in `actions`.
+fn button(shown: &[&Value], act: &Act, click: &Click) -> Result<Value, Nonsense> {
+    let blocks = || shown.iter().filter_map(|it| it.as_array()).flatten();
+    let elements = || {
+        blocks().flat_map(|block| {
+            let row = block["elements"].as_array().into_iter().flatten();
+            let beside = Some(&block["accessory"]).filter(|it| it.is_object());
+            row.chain(beside).map(move |element| (block, element))
+        })
+    };
+    let found = elements().find(|(_, element)| element["action_id"] == click.action_id.as_str());
+    let Some((block, element)) = found else {
+        if act.force {
+            return Ok(json!({
+                "type": "button", "action_id": click.action_id, "block_id": "forced",
+                "text": {"type": "plain_text", "text": "forced", "emoji": true},
+                "value": click.value,
+            }));
+        }
+        let there: Vec<&str> = elements()
+            .filter_map(|(_, element)| element["action_id"].as_str())
+            .collect();
+        return Err(Nonsense::new(
+            format!("there is no button `{}`", click.action_id),
+            format!("there is {}", list(&there)),
+        ));
+    };
+    let mut action = element.clone();
+    if let Some(map) = action.as_object_mut() {
+        map.insert("block_id".to_owned(), block["block_id"].clone());
+        if map["type"] == "button" {
+            if let Some(value) = click.value.as_ref().filter(|_| act.force) {
+                map.insert("value".to_owned(), json!(value));
+            }
+        } else {
+            let offered = map.remove("options").unwrap_or_default();
+            let offered = offered.as_array().cloned().unwrap_or_default();
+            let value = click.value.as_deref().unwrap_or_default();
+            let option = named(&offered, value).ok_or_else(|| {
+                let labels = offered.iter().filter_map(|it| it["text"]["text"].as_str());
+                let labels: Vec<&str> = labels.collect();
+                Nonsense::new(
+                    format!("`{value}` is not offered"),
+                    format!("`value` is one of {}", list(&labels)),
+                )
+            })?;
+            map.insert("selected_option".to_owned(), option);
+        }
+    }
+    Ok(action)
+}
+
+fn list(items: &[&str]) -> String {
+    if items.is_empty() {
+        "nothing".to_owned()
+    } else {
+        items.join(", ")
+    }
+}
+
+/// Why Slack's client does not submit `given` for `input`.
+fn refused(input: &Value, kind: &str, given: &Value) -> Option<String> {
+    let text = given.as_str();
+    if given.is_null() {
+        let required = input["optional"] != true;
+        return required.then(|| "Please complete this required field.".to_owned());
+    }
+    let max = input["element"]["max_length"].as_u64();
+    let length = text.map_or(0, |text| text.chars().count() as u64);
+    match kind {
+        "plain_text_input" if max.is_some_and(|max| length > max) => {
+            Some("Please shorten this.".to_owned())
+        }
+        "number_input" if text.is_some_and(|text| text.parse::<f64>().is_err()) => {
+            Some("Please enter a number.".to_owned())
+        }
+        "datepicker" if text.is_some_and(|text| text.parse::<jiff::civil::Date>().is_err()) => {
+            Some("Please enter a date.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The option that `text` names: by value, by label, or by label in other case.
+fn named(options: &[Value], text: &str) -> Option<Value> {
+    let label = |option: &Value| option["text"]["text"].as_str().map(str::to_lowercase);
+    let by_value = options.iter().find(|it| it["value"] == text);
+    let by_label = || options.iter().find(|it| it["text"]["text"] == text);
+    let any_case = || {
+        let wanted = Some(text.to_lowercase());
+        options.iter().find(|it| label(it) == wanted)
+    };
+    by_value.or_else(by_label).or_else(any_case).cloned()
+}
+
+/// The options in the answer to a question for them; none where Slack would not take them.
+fn options_of(answered: &Answered) -> Vec<Value> {
+    let body: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
+    let found = limits::options(&body["options"]);
+    if answered.status != 200 || !found.is_empty() {
+        tracing::warn!("Slack would refuse the options: {}", found.join("; "));
+        return Vec::new();
+    }
+    body["options"].as_array().cloned().unwrap_or_default()
+}
+
+fn pop(world: &mut World, user: &str) {
+    let mut views = world.views.get(user).cloned().unwrap_or_default();
+    views.pop();
+    world.record(Record::Views {
+        user: user.to_owned(),
+        views,
+    });
+}
