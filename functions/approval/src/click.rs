@@ -69,6 +69,13 @@ impl Stop {
         Self::Told(escaped(text))
     }
 
+    pub(crate) fn failed() -> Self {
+        Self::told(
+            "What you did could not be carried out, also not when it was tried again. See how the \
+             request stands, and do it once more.",
+        )
+    }
+
     pub(crate) fn too_old() -> Self {
         Self::told(
             "It took more than five minutes until your click arrived, so nothing was done. Do it again.",

@@ -18,6 +18,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::Tools;
 use jiff::Timestamp;
+use serde::Deserialize;
 use slack::Payload;
 use slack::signature::{SignatureError, verify};
 
@@ -59,7 +60,8 @@ impl Deps {
     }
 }
 
-/// Does what the person wants who clicked what `event` (an [`aws::Signed`]) carries.
+/// Does what the person wants who clicked what `event` (an [`aws::Signed`]) carries. Where `event` is a
+/// batch of the queue into which such events come when they failed for good, tells these people so.
 ///
 /// An event of another shape, or without Slack's signature, changes nothing.
 ///
@@ -67,6 +69,40 @@ impl Deps {
 ///
 /// What AWS or Slack could not do; the platform invokes again.
 pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
+    if let Ok(batch) = serde_json::from_value::<Batch>(event.clone()) {
+        for message in batch.records {
+            if let Some(event) = message.event() {
+                Box::pin(handle(deps, event, true)).await?;
+            }
+        }
+        return Ok(());
+    }
+    Box::pin(handle(deps, event, false)).await
+}
+
+/// Messages of the queue, as SQS hands them on.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Batch {
+    records: Vec<QueueMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+struct QueueMessage {
+    body: String,
+}
+
+impl QueueMessage {
+    /// The event that failed, which Lambda puts into a record of the failure.
+    fn event(&self) -> Option<serde_json::Value> {
+        let mut record: serde_json::Value = serde_json::from_str(&self.body).ok()?;
+        record
+            .get_mut("requestPayload")
+            .map(serde_json::Value::take)
+    }
+}
+
+async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Result<(), Error> {
     let Some(signed) = read(event) else {
         return Ok(());
     };
@@ -88,10 +124,12 @@ pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error>
         by,
         message,
     };
-    let done = if is_stale {
+    let done = if has_failed {
+        Err(Stop::failed())
+    } else if is_stale {
         Err(Stop::too_old())
     } else {
-        act(deps, &click, &payload).await
+        Box::pin(act(deps, &click, &payload)).await
     };
     match done {
         Ok(()) => Ok(()),

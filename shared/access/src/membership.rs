@@ -185,10 +185,9 @@ impl Membership {
                 _ => Next::Forget,
             };
         }
-        match item.calls.iter().find(|call| call.id == item.version) {
-            Some(call) if call.kind == CallKind::Remove && item.due_at.is_some_and(|t| t > now) => {
-                Next::Wait(item.due_at.unwrap_or(call.at))
-            }
+        // Several may be driving it: only one of them goes on when it is due, whoever is first.
+        match item.due_at {
+            Some(due) if due > now => Next::Wait(due),
             _ => Next::Remove,
         }
     }

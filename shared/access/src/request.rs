@@ -306,8 +306,17 @@ pub struct Decision {
 pub struct Trouble {
     /// What happened, one line, lower case.
     pub error: String,
-    /// What to do about it.
+    /// What to do about it. Two troubles with the same hint have the same cause for people: they are
+    /// told of it once.
     pub hint: String,
+}
+
+impl Trouble {
+    /// Whether people who know of `known` know of this.
+    #[must_use]
+    pub fn is_known(&self, known: Option<&Self>) -> bool {
+        known.is_some_and(|known| known.hint == self.hint)
+    }
 }
 
 /// A copy of the card.

@@ -1,1 +1,408 @@
-//! end-to-end
+//! Conversations with the whole system, through the JSON surface of the local run.
+//!
+//! A test says what people do and looks at what they see; nothing here reaches into the functions.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test ends where something is not as it should be"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
+use local::{Options, Running};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Asks, in every test.
+pub const ALICE: &str = "U01ALICE";
+/// Approves.
+pub const BOB: &str = "U02BOB";
+/// Approves too.
+pub const CAROL: &str = "U03CAROL";
+/// Is in the group of Prod without Stint.
+pub const DAVE: &str = "U04DAVE";
+/// The channel in which requests are posted.
+pub const REQUESTS: &str = "C01REQUESTS";
+/// The channel in which failures are told.
+pub const ERRORS: &str = "C02ERRORS";
+/// The group of Prod.
+pub const PROD: &str = "00g2prodadmins";
+/// The group of Staging.
+pub const STAGING: &str = "00g3stagingadmins";
+
+/// One hour, in seconds.
+pub const HOUR: u64 = 3600;
+
+/// The whole system with a folder of its own, whose time stands still.
+pub struct Stint {
+    client: Client,
+    url: String,
+    folder: TempDir,
+    runs: Runs,
+}
+
+/// How it runs.
+enum Runs {
+    /// In this process.
+    Here(#[expect(dead_code, reason = "it ends when it is dropped")] Running),
+    /// As the program that people start, which can be killed.
+    AsProgram(Child),
+}
+
+impl Stint {
+    /// Starts it in this process.
+    pub async fn start() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let options = Options {
+            port: 0,
+            data: folder.path().to_owned(),
+        };
+        let running = local::start(options).await.expect("it starts");
+        let stint = Self {
+            client: client(),
+            url: running.url(),
+            folder,
+            runs: Runs::Here(running),
+        };
+        stint.post("clock", json!({"freeze": true})).await;
+        stint
+    }
+
+    /// Starts the program `local`, so that it can be killed.
+    pub async fn start_program() -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let (child, url) = program(folder.path()).await;
+        let stint = Self {
+            client: client(),
+            url,
+            folder,
+            runs: Runs::AsProgram(child),
+        };
+        stint.post("clock", json!({"freeze": true})).await;
+        stint
+    }
+
+    /// Kills the program with SIGKILL.
+    pub async fn kill(&mut self) {
+        let Runs::AsProgram(child) = &mut self.runs else {
+            panic!("only the program can be killed");
+        };
+        child.kill().await.expect("it can be killed");
+    }
+
+    /// Starts the killed program again, on the same folder.
+    pub async fn start_again(&mut self) {
+        let (child, url) = program(self.folder.path()).await;
+        self.runs = Runs::AsProgram(child);
+        self.url = url;
+    }
+
+    /// The address, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A file that a team edits: `flows.toml` or `policy.cedar`.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join("flows").join(name)
+    }
+
+    /// Replaces `old` in the file `name` by `new`.
+    pub fn edit(&self, name: &str, old: &str, new: &str) {
+        let path = self.file(name);
+        let text = std::fs::read_to_string(&path).expect("the file is there");
+        assert!(text.contains(old), "`{old}` is not in {name}");
+        std::fs::write(path, text.replace(old, new)).expect("the file can be written");
+    }
+
+    /// Calls the JSON surface; the status and the answer.
+    pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.expect("it answers");
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.expect("the whole answer");
+        (status, serde_json::from_slice(&body).unwrap_or_default())
+    }
+
+    /// Posts to `/sandbox/…`, which must succeed.
+    pub async fn post(&self, what: &str, body: Value) -> Value {
+        let path = format!("/sandbox/{what}");
+        let (status, answer) = self.call(Method::POST, &path, Some(&body)).await;
+        assert_eq!(status, 200, "POST {path} {body}: {answer}");
+        answer
+    }
+
+    /// Sends bytes as they are, with these headers; the status and the text of the answer.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, String)],
+        body: Vec<u8>,
+    ) -> (u16, String) {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.body(body).send().await.expect("it answers");
+        let status = answer.status().as_u16();
+        (status, answer.text().await.expect("the whole answer"))
+    }
+
+    /// Posts `body` to the ingress, signed as Slack signs what it sent `age_s` seconds ago.
+    pub async fn signed(&self, content_type: &str, body: &[u8], age_s: i64) -> (u16, String) {
+        let state = self.state().await;
+        let secret = state["slack"]["signing_secret"].as_str().expect("a secret");
+        let now: Timestamp = state["now"]
+            .as_str()
+            .and_then(|it| it.parse().ok())
+            .expect("a time");
+        let at = (now.as_second() - age_s).to_string();
+        let headers = [
+            ("content-type", content_type.to_owned()),
+            ("x-slack-signature", signature(secret, &at, body)),
+            ("x-slack-request-timestamp", at),
+        ];
+        let path = "/slack/events";
+        self.send(Method::POST, path, &headers, body.to_vec()).await
+    }
+
+    /// Everything, once nothing is under way.
+    pub async fn state(&self) -> Value {
+        let (status, state) = self
+            .call(Method::GET, "/sandbox/state?settle=true", None)
+            .await;
+        assert_eq!(status, 200, "{state}");
+        state
+    }
+
+    /// `user` does something in Slack, as `POST /sandbox/slack` describes it.
+    pub async fn slack(&self, user: &str, mut act: Value) -> Value {
+        act["user"] = json!(user);
+        self.post("slack", act).await
+    }
+
+    /// `user` types `command`; what they see then.
+    pub async fn command(&self, user: &str, command: &str) -> Value {
+        self.slack(user, json!({ "command": command })).await
+    }
+
+    /// `user` fills in the form that they see.
+    pub async fn submit(&self, user: &str, values: Value) -> Value {
+        let state = self.state().await;
+        let views = state["slack"]["views"][user].as_array().cloned();
+        let view = views.unwrap_or_default().pop().unwrap_or_default();
+        let id = view["id"].as_str().expect("a form is open").to_owned();
+        self.slack(user, json!({"submit": {"view_id": id, "values": values}}))
+            .await
+    }
+
+    /// `user` asks for `target`; the request's id, if one was made.
+    pub async fn ask(&self, user: &str, target: &str, duration: &str) -> Option<String> {
+        let before = self.requests().await;
+        self.command(user, "/access").await;
+        let values =
+            json!({"target": target, "duration": duration, "reason": "fixing INC-42: it is down"});
+        let seen = self.submit(user, values).await;
+        assert_eq!(seen["errors"], json!({}), "{seen}");
+        let after = self.requests().await;
+        let new = after.into_iter().find(|it| !before.contains_key(&it.0));
+        new.map(|(id, _)| id)
+    }
+
+    /// `user` presses `action` on the card of `request` in the request channel.
+    pub async fn press(&self, user: &str, action: &str, request: &str) -> Value {
+        let click = self.button(action, request).await;
+        self.slack(user, json!({ "click": click })).await
+    }
+
+    /// The button `action` on the card of `request` in the request channel, as a click names it.
+    pub async fn button(&self, action: &str, request: &str) -> Value {
+        let card = self.request(request).await["card"].clone();
+        json!({"channel": card["channel"], "ts": card["ts"], "action_id": action})
+    }
+
+    /// `user` presses `action` in the newest of their direct messages that has it.
+    pub async fn press_own(&self, user: &str, action: &str) -> Value {
+        let state = self.state().await;
+        let dm = &state["slack"]["dms"][user];
+        let messages = dm["messages"].as_array().expect("direct messages");
+        let has = |it: &&Value| buttons(it).iter().any(|button| button == action);
+        let message = messages.iter().rev().find(has);
+        let message = message.unwrap_or_else(|| panic!("{user} has no `{action}`: {dm}"));
+        let click = json!({"channel": dm["channel"], "ts": message["ts"], "action_id": action});
+        self.slack(user, json!({ "click": click })).await
+    }
+
+    /// Asks for `target` as Alice and approves as Bob; the request's id.
+    pub async fn grant(&self, target: &str, duration: &str) -> String {
+        let id = self.ask(ALICE, target, duration).await.expect("a request");
+        self.press(BOB, "approve", &id).await;
+        id
+    }
+
+    /// All requests, by id.
+    pub async fn requests(&self) -> std::collections::BTreeMap<String, Value> {
+        let state = self.state().await;
+        let requests = state["requests"].as_array().cloned().unwrap_or_default();
+        let named = requests
+            .into_iter()
+            .filter_map(|it| Some((it["id"].as_str()?.to_owned(), it)));
+        named.collect()
+    }
+
+    /// The request `id`.
+    pub async fn request(&self, id: &str) -> Value {
+        let all = self.requests().await;
+        all.get(id)
+            .cloned()
+            .unwrap_or_else(|| panic!("there is no request `{id}`: {all:?}"))
+    }
+
+    /// The request's state and, after a slash, why: `ended/elapsed`.
+    pub async fn standing(&self, id: &str) -> String {
+        let request = self.request(id).await;
+        let text = |key: &str| request[key].as_str().map(str::to_owned);
+        let state = text("state").unwrap_or_default();
+        text("why").map_or(state.clone(), |why| format!("{state}/{why}"))
+    }
+
+    /// The card of `request` in the request channel.
+    pub async fn card(&self, request: &str) -> Value {
+        let ts = self.request(request).await["card"]["ts"].clone();
+        let state = self.state().await;
+        let messages = &state["slack"]["channels"][REQUESTS]["messages"];
+        let mut all = messages.as_array().expect("messages").iter();
+        all.find(|it| it["ts"] == ts).cloned().unwrap_or_default()
+    }
+
+    /// Whether the Okta user of the person called `name` (such as `alice`) is in `group`.
+    pub async fn is_member(&self, name: &str, group: &str) -> bool {
+        let state = self.state().await;
+        let members = &state["okta"]["groups"][group]["members"];
+        let mut members = members.as_array().expect("members").iter();
+        members.any(|it| it.as_str().is_some_and(|id| id.ends_with(name)))
+    }
+
+    /// Time goes on.
+    pub async fn advance(&self, seconds: u64) -> Value {
+        self.post("clock", json!({ "advance_s": seconds })).await
+    }
+
+    /// Breaks something; the fault's id.
+    pub async fn fault(&self, fault: Value) -> String {
+        let answer = self.post("faults", fault).await;
+        answer["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Mends everything.
+    pub async fn mend(&self) {
+        let (status, answer) = self.call(Method::DELETE, "/sandbox/faults", None).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+
+    /// The texts in a channel or a person's direct messages, oldest first.
+    pub async fn texts(&self, place: &str) -> Vec<String> {
+        let state = self.state().await;
+        let slack = &state["slack"];
+        let messages = match &slack["channels"][place] {
+            Value::Null => &slack["dms"][place]["messages"],
+            channel => &channel["messages"],
+        };
+        let messages = messages.as_array().cloned().unwrap_or_default();
+        messages.iter().map(words).collect()
+    }
+
+    /// How many messages in a channel or a person's direct messages contain `text`.
+    pub async fn count(&self, place: &str, text: &str) -> usize {
+        let texts = self.texts(place).await;
+        texts.iter().filter(|it| it.contains(text)).count()
+    }
+
+    /// The calls to Okta with this method.
+    pub async fn okta_calls(&self, method: &str) -> Vec<Value> {
+        let state = self.state().await;
+        let calls = state["okta"]["calls"].as_array().cloned();
+        let calls = calls.unwrap_or_default().into_iter();
+        calls.filter(|it| it["method"] == method).collect()
+    }
+}
+
+/// Slack's signature of `body` at the Unix time `at` ("Verifying requests from Slack").
+#[must_use]
+pub fn signature(secret: &str, at: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    mac.update(format!("v0:{at}:").as_bytes());
+    mac.update(body);
+    format!("v0={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// Every word that a message or a view shows, one line a text.
+#[must_use]
+pub fn words(message: &Value) -> String {
+    fn collect(value: &Value, out: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    match value {
+                        Value::String(text) if key == "text" => out.push(text.clone()),
+                        value => collect(value, out),
+                    }
+                }
+            }
+            Value::Array(all) => all.iter().for_each(|it| collect(it, out)),
+            _ => {}
+        }
+    }
+    let mut out = Vec::new();
+    collect(message, &mut out);
+    out.join("\n")
+}
+
+/// The `action_id`s of a message's buttons.
+#[must_use]
+pub fn buttons(message: &Value) -> Vec<String> {
+    let blocks = message["blocks"].as_array().cloned().unwrap_or_default();
+    let rows = blocks.iter().filter_map(|it| it["elements"].as_array());
+    let ids = rows.flatten().filter_map(|it| it["action_id"].as_str());
+    ids.map(str::to_owned).collect()
+}
+
+fn client() -> Client {
+    Client::builder().build().expect("a client")
+}
+
+async fn program(data: &Path) -> (Child, String) {
+    // `cargo` puts the program beside the folder of the tests.
+    let here = std::env::current_exe().expect("a path");
+    let folder = here.parent().and_then(Path::parent).expect("a folder");
+    let mut child = Command::new(folder.join("local"))
+        .args(["--port", "0", "--data"])
+        .arg(data)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("the program `local` is built: run the tests of the whole workspace");
+    let out = child.stdout.take().expect("its output");
+    let mut lines = BufReader::new(out).lines();
+    let line = lines.next_line().await.expect("a line").unwrap_or_default();
+    let url = line
+        .strip_prefix("Stint runs at ")
+        .unwrap_or_else(|| panic!("it did not start: {line}"));
+    (child, url.to_owned())
+}

@@ -233,11 +233,9 @@ impl Call {
             ("DELETE", ["groups", id, "users", user]) => remove(org, id, user),
             (
                 _,
-                ["users"]
-                | ["users", _]
+                ["users" | "groups"]
+                | ["users" | "groups", _]
                 | ["users", _, "groups"]
-                | ["groups"]
-                | ["groups", _]
                 | ["groups", _, "users" | "roles"]
                 | ["groups", _, "users", _],
             ) => Err(fail(

@@ -296,18 +296,19 @@ impl At<'_> {
             };
             self.over(&mut next, &mut step, okta_request_id);
         } else {
-            if let Some(trouble) = answer.trouble()
-                && next.trouble.as_ref() != Some(trouble)
-            {
-                next.owe(Recipient::ErrorChannel, Notice::Trouble(trouble.clone()));
-                next.trouble = Some(trouble.clone());
-            }
             let wait = match answer {
                 Answer::NotDone { after, .. } => *after,
                 _ => SignedDuration::ZERO,
             };
             next.drive_at = item.due_at.max(Some(self.now + wait));
-            self.changed(&mut next);
+            match answer.trouble() {
+                Some(trouble) if !trouble.is_known(next.trouble.as_ref()) => {
+                    next.owe(Recipient::ErrorChannel, Notice::Trouble(trouble.clone()));
+                    next.trouble = Some(trouble.clone());
+                    self.changed(&mut next);
+                }
+                _ => self.written(&mut next),
+            }
         }
         step.request = Some(next);
         step.membership = MembershipChange::Put(item);
@@ -370,7 +371,7 @@ impl At<'_> {
         trouble: &Trouble,
     ) -> Transition {
         let mut next = request.clone();
-        if next.trouble.as_ref() != Some(trouble) {
+        if !trouble.is_known(next.trouble.as_ref()) {
             next.trouble = Some(trouble.clone());
             next.face += 1;
         }

@@ -48,7 +48,7 @@ impl At<'_> {
         }
         next.version += 1;
         if let Some(trouble) = trouble
-            && next.trouble.as_ref() != Some(trouble)
+            && !trouble.is_known(next.trouble.as_ref())
         {
             next.trouble = Some(trouble.clone());
             next.face += 1;

@@ -328,6 +328,36 @@ fn fifteen_minutes_after_approval_it_is_given_up() {
 }
 
 #[test]
+fn a_removal_that_failed_is_tried_again_when_it_is_due_and_once() {
+    let mut world = active();
+    world.pass(seconds(HOUR), true);
+    world.deescalate("R").unwrap();
+    let mut waits = Vec::new();
+    for attempt in 0..8 {
+        let mut trouble = trouble();
+        trouble.error = format!("Okta says no in its answer {attempt}");
+        world.answer(0, Answer::Unclear { trouble });
+        let due = world.request("R").drive_at.unwrap();
+        assert_eq!(world.ledger.as_ref().unwrap().due_at, Some(due));
+        // Whoever else drives it meanwhile waits as well.
+        assert_eq!(world.deescalate("R"), Err(Refusal::NotDue(Some(due))));
+        assert!(world.step(None, &Event::Deescalate).is_err());
+        waits.push(due.duration_since(world.now).as_secs());
+        world.pass(due.duration_since(world.now), true);
+        world.deescalate("R").unwrap();
+        assert!(world.step(None, &Event::Deescalate).is_err());
+        assert_eq!(world.calls.len(), 1);
+    }
+    assert!(
+        waits.is_sorted() && *waits.last().unwrap() <= 30,
+        "{waits:?}"
+    );
+    let told = &world.request("R").owed;
+    let to_error_channel = told.iter().filter(|it| it.to == Recipient::ErrorChannel);
+    assert_eq!(to_error_channel.count(), 1, "one cause is told once");
+}
+
+#[test]
 fn an_extension_takes_over() {
     let mut world = active();
     let extension = |world: &World, id: &str, duration_s| {

@@ -1,0 +1,487 @@
+//! What people do with a request while it lives, and what they are told.
+
+use end_to_end::{ALICE, BOB, CAROL, DAVE, ERRORS, HOUR, PROD, STAGING, Stint, buttons, words};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn whoever_approved_takes_it_back_on_the_card() {
+    let stint = Stint::start().await;
+    let id = stint.grant("Prod", "1 hour").await;
+    assert!(stint.is_member("alice", PROD).await);
+    assert_eq!(buttons(&stint.card(&id).await), ["revoke"]);
+
+    stint.press(BOB, "revoke", &id).await;
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.standing(&id).await, "ended/revoked");
+    let card = stint.card(&id).await;
+    assert!(buttons(&card).is_empty());
+    assert!(words(&card).contains("Revoked by <@U02BOB>"));
+    let told = "access to *Prod* was revoked by <@U02BOB>";
+    assert_eq!(stint.count(ALICE, told).await, 1);
+    assert_eq!(stint.state().await["schedules"], json!([]));
+}
+
+#[tokio::test]
+async fn whoever_approved_takes_it_back_in_their_direct_messages() {
+    let stint = Stint::start().await;
+    let id = stint.grant("Prod", "1 hour").await;
+    assert_eq!(stint.count(BOB, "You approved *Okta Access*").await, 1);
+
+    stint.press_own(BOB, "revoke").await;
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.standing(&id).await, "ended/revoked");
+    assert_eq!(stint.count(BOB, "Revoked by <@U02BOB>").await, 1);
+}
+
+#[tokio::test]
+async fn another_approver_takes_it_back_because_the_policy_lets_them() {
+    let stint = Stint::start().await;
+    let id = stint.grant("Prod", "1 hour").await;
+    stint.press(CAROL, "revoke", &id).await;
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.standing(&id).await, "ended/revoked");
+    let revoked = step(&stint, &id, "revoke").await;
+    assert_eq!(revoked["actor"]["slack"], CAROL);
+    assert_eq!(revoked["actor"]["okta"], "00u3carol");
+    assert_eq!(revoked["policy"], json!(["approvers-decide"]));
+}
+
+#[tokio::test]
+async fn who_may_not_decide_is_told_so_and_nobody_else_is() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    for action in ["approve", "deny"] {
+        let seen = stint.press(DAVE, action, &id).await;
+        let said = words(&seen["ephemerals"]);
+        let no = format!("does not let you {action} this");
+        assert!(said.contains(&no), "{said}");
+        let seen = stint.press(ALICE, action, &id).await;
+        let said = words(&seen["ephemerals"]);
+        assert!(
+            said.contains("Nobody decides on their own request"),
+            "{said}"
+        );
+    }
+    assert_eq!(stint.standing(&id).await, "pending");
+
+    stint.press(BOB, "approve", &id).await;
+    let seen = stint.press(DAVE, "revoke", &id).await;
+    assert_eq!(seen["ephemerals"].as_array().unwrap().len(), 1, "{seen}");
+    let said = words(&seen["ephemerals"]);
+    assert!(said.contains("does not let you revoke this"), "{said}");
+    assert_eq!(stint.standing(&id).await, "active");
+    assert!(stint.is_member("alice", PROD).await);
+    assert_eq!(stint.texts(DAVE).await, [""; 0]);
+    assert_eq!(stint.texts(ERRORS).await, [""; 0]);
+    let state = stint.state().await;
+    assert!(state["slack"]["ephemerals"][BOB].is_null());
+}
+
+#[tokio::test]
+async fn denied() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    stint.press(BOB, "deny", &id).await;
+    assert_eq!(stint.standing(&id).await, "denied");
+    let card = stint.card(&id).await;
+    assert!(buttons(&card).is_empty());
+    assert!(words(&card).contains("Denied by <@U02BOB>"));
+    let told = "request was denied by <@U02BOB>";
+    assert_eq!(stint.count(ALICE, told).await, 1);
+    assert_eq!(stint.okta_calls("PUT").await, [json!(null); 0]);
+
+    let seen = stint
+        .slack(
+            CAROL,
+            json!({"click": stint.button("approve", &id).await, "force": true}),
+        )
+        .await;
+    let said = words(&seen["ephemerals"]);
+    assert!(said.contains("<@U02BOB> denied"), "{said}");
+    assert_eq!(stint.standing(&id).await, "denied");
+}
+
+#[tokio::test]
+async fn only_the_requester_cancels_and_only_before_it_is_decided() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    assert_eq!(stint.count(ALICE, "Sent to #sym-requests").await, 1);
+    let mut click = own_button(&stint, ALICE, "cancel").await;
+    let forced = json!({"click": click, "force": true});
+    let seen = stint.slack(BOB, forced).await;
+    let said = words(&seen["ephemerals"]) + &stint.texts(BOB).await.join("\n");
+    assert!(said.contains("Only the person who asked"), "{said}");
+    assert_eq!(stint.standing(&id).await, "pending");
+
+    stint.press_own(ALICE, "cancel").await;
+    assert_eq!(stint.standing(&id).await, "cancelled");
+    let card = stint.card(&id).await;
+    assert!(buttons(&card).is_empty());
+    assert!(words(&card).contains("Cancelled by <@U01ALICE>"));
+
+    // Who has the old card before their eyes still.
+    click["action_id"] = json!("cancel");
+    let forced = json!({"click": click, "force": true});
+    let seen = stint.slack(ALICE, forced).await;
+    let said = words(&seen["ephemerals"]);
+    assert!(said.contains("took back"), "{said}");
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_answers_expires() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    stint.advance(24 * HOUR - 1).await;
+    assert_eq!(stint.standing(&id).await, "pending");
+    stint.advance(61).await;
+    assert_eq!(stint.standing(&id).await, "expired");
+    let card = stint.card(&id).await;
+    assert!(buttons(&card).is_empty());
+    assert!(words(&card).contains("nobody answered"));
+    assert_eq!(stint.count(ALICE, "request has expired").await, 1);
+    let expired = step(&stint, &id, "expire").await;
+    assert_eq!(expired["actor"], json!({"function": "deescalation"}));
+
+    let seen = stint.press_own(ALICE, "again").await;
+    assert_eq!(seen["view"]["callback_id"], "request");
+    assert!(seen["view"].to_string().contains("fixing INC-42"));
+    let seen = stint.submit(ALICE, json!({})).await;
+    assert_eq!(seen["errors"], json!({}));
+    let again = stint.requests().await;
+    let again = again.values().find(|it| it["state"] == "pending").unwrap();
+    assert_eq!(again["duration_s"], 3600);
+    assert_eq!(again["reason"], "fixing INC-42: it is down");
+}
+
+#[tokio::test]
+async fn given_back() {
+    let stint = Stint::start().await;
+    let id = stint.grant("Prod", "1 hour").await;
+    let click = own_button(&stint, ALICE, "done").await;
+    let forced = json!({"click": click, "force": true});
+    stint.slack(BOB, forced).await;
+    assert_eq!(stint.standing(&id).await, "active");
+
+    stint.press_own(ALICE, "done").await;
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.standing(&id).await, "ended/withdrawn");
+    assert!(words(&stint.card(&id).await).contains("Given back by <@U01ALICE>"));
+    assert_eq!(
+        stint.count(ALICE, "access to *Prod* was given back").await,
+        1
+    );
+    assert_eq!(stint.state().await["schedules"], json!([]));
+
+    let seen = stint.press_own(ALICE, "again").await;
+    assert_eq!(seen["view"]["callback_id"], "request");
+}
+
+#[tokio::test]
+async fn an_extension_takes_over() {
+    let stint = Stint::start().await;
+    let old = stint.grant("Prod", "30 minutes").await;
+    stint.advance(20 * 60).await;
+    let seen = stint.press_own(ALICE, "extend").await;
+    let form = words(&seen["view"]);
+    assert!(
+        form.contains("30 minutes") && !form.contains("1 hour"),
+        "{form}"
+    );
+    let values = json!({"duration": "30 minutes", "reason": "not done yet"});
+    let seen = stint.submit(ALICE, values).await;
+    assert_eq!(seen["errors"], json!({}), "{seen}");
+    let new = extension_of(&stint, &old).await;
+    assert!(words(&stint.card(&new).await).contains("Extends access that they have now"));
+    assert_eq!(stint.standing(&old).await, "active");
+    stint.press(BOB, "approve", &new).await;
+    assert_eq!(stint.standing(&old).await, "ended/superseded");
+    assert_eq!(stint.standing(&new).await, "active");
+    let state = stint.state().await;
+    assert_eq!(state["memberships"][0]["holders"], json!([new]));
+    assert!(words(&stint.card(&old).await).contains("a newer request took over"));
+
+    stint.advance(29 * 60).await;
+    assert!(
+        stint.is_member("alice", PROD).await,
+        "the old end has passed"
+    );
+    // The whole of the maximum is used up.
+    let state = stint.state().await;
+    let dms = state["slack"]["dms"][ALICE]["messages"].as_array().unwrap();
+    assert!(
+        dms.iter()
+            .all(|it| !buttons(it).contains(&"extend".to_owned()))
+    );
+
+    stint.advance(61).await;
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.standing(&new).await, "ended/elapsed");
+    assert_eq!(stint.count(ALICE, "access to *Prod* has ended").await, 1);
+    assert_eq!(stint.okta_calls("DELETE").await.len(), 1);
+    stint.advance(HOUR).await;
+    let state = stint.state().await;
+    assert_eq!(state["schedules"], json!([]));
+    assert_eq!(state["memberships"], json!([]));
+}
+
+#[tokio::test]
+async fn what_was_extended_is_not_extended_twice() {
+    let stint = Stint::start().await;
+    let old = stint.grant("Prod", "30 minutes").await;
+    let extend = own_button(&stint, ALICE, "extend").await;
+    stint.slack(ALICE, json!({"click": extend})).await;
+    stint.submit(ALICE, json!({"reason": "more"})).await;
+    let first = extension_of(&stint, &old).await;
+
+    // A second one beside the one that waits is not made.
+    stint.slack(ALICE, json!({"click": extend})).await;
+    stint.submit(ALICE, json!({"reason": "more"})).await;
+    assert_eq!(stint.requests().await.len(), 2);
+    assert_eq!(stint.count(ALICE, "still waits in").await, 1);
+
+    // Nor is one of a card that is behind.
+    stint.press(BOB, "approve", &first).await;
+    let forced = json!({"click": extend, "force": true});
+    let seen = stint.slack(ALICE, forced).await;
+    if seen["view"].is_object() {
+        stint.submit(ALICE, json!({"reason": "more"})).await;
+    }
+    assert_eq!(stint.requests().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_chain_of_extensions_ends_within_the_maximum() {
+    let stint = Stint::start().await;
+    let old = stint.grant("Prod", "30 minutes").await;
+    let extend = own_button(&stint, ALICE, "extend").await;
+    let more = json!({"duration": "30 minutes", "reason": "more"});
+    stint.slack(ALICE, json!({"click": extend})).await;
+    stint.submit(ALICE, more.clone()).await;
+    let first = extension_of(&stint, &old).await;
+
+    // While the first extension is carried out, a second one of the same access is asked for.
+    let busy = json!({"system": "okta", "match": "PUT /api/v1/groups", "status": 503, "times": 0});
+    stint.fault(busy).await;
+    stint.press(BOB, "approve", &first).await;
+    assert_eq!(stint.standing(&first).await, "escalating");
+    stint.slack(ALICE, json!({"click": extend})).await;
+    stint.submit(ALICE, more).await;
+    stint.mend().await;
+    stint.advance(120).await;
+    assert_eq!(stint.standing(&first).await, "active");
+    let requests = stint.requests().await;
+    let second = requests
+        .values()
+        .find(|it| it["extends"] == old.as_str() && it["id"] != first.as_str());
+    if let Some(second) = second {
+        stint.advance(25 * 60).await;
+        let id = second["id"].as_str().unwrap().to_owned();
+        stint.press(BOB, "approve", &id).await;
+    }
+    stint.advance(33 * 60 + 61).await;
+    assert!(
+        !stint.is_member("alice", PROD).await,
+        "an hour is the maximum"
+    );
+}
+
+#[tokio::test]
+async fn a_standing_member_who_asks_stays_one() {
+    let stint = Stint::start().await;
+    let id = stint.ask(DAVE, "Prod", "1 hour").await.unwrap();
+    assert_eq!(stint.standing(&id).await, "ended/already_member");
+    assert_eq!(
+        stint
+            .count(DAVE, "You are in *Prod* already, not through Stint")
+            .await,
+        1
+    );
+    let state = stint.state().await;
+    assert_eq!(state["schedules"], json!([]));
+    assert_eq!(state["memberships"], json!([]));
+    assert_eq!(stint.count(end_to_end::REQUESTS, "").await, 0);
+
+    stint.advance(30 * 24 * HOUR).await;
+    assert!(stint.is_member("dave", PROD).await);
+    assert_eq!(stint.okta_calls("PUT").await.len(), 0);
+    assert_eq!(stint.okta_calls("DELETE").await.len(), 0);
+    assert_eq!(stint.texts(DAVE).await.len(), 1);
+}
+
+#[tokio::test]
+async fn who_became_a_standing_member_before_the_yes_stays_one() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    let added = json!({"group": PROD, "add": "00u1alice"});
+    stint.post("okta", added).await;
+    stint.press(BOB, "approve", &id).await;
+    assert_eq!(stint.standing(&id).await, "ended/already_member");
+    stint.advance(30 * 24 * HOUR).await;
+    assert!(stint.is_member("alice", PROD).await);
+    assert_eq!(stint.okta_calls("PUT").await.len(), 0);
+    assert_eq!(stint.okta_calls("DELETE").await.len(), 0);
+}
+
+#[tokio::test]
+async fn every_step_is_in_the_audit_and_every_message_comes_once() {
+    let stint = Stint::start().await;
+    let ended = stint.grant("Prod", "30 minutes").await;
+    stint.advance(31 * 60).await;
+    let revoked = stint.grant("Staging", "1 hour").await;
+    stint.press(CAROL, "revoke", &revoked).await;
+    let denied = stint.ask(ALICE, "Staging", "4 hours").await.unwrap();
+    stint.press(CAROL, "deny", &denied).await;
+    let cancelled = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    stint.press_own(ALICE, "cancel").await;
+    let expired = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    stint.advance(25 * HOUR).await;
+
+    let ask = (
+        "request",
+        "pending",
+        ALICE,
+        json!(["anyone-may-ask"]),
+        Value::Null,
+    );
+    let yes = (
+        "approve",
+        "approved",
+        BOB,
+        json!(["approvers-decide"]),
+        Value::Null,
+    );
+    let by = |step, to, function, why: &str| {
+        let why = if why.is_empty() {
+            Value::Null
+        } else {
+            json!(why)
+        };
+        (step, to, function, json!([]), why)
+    };
+    let added = [
+        by("escalate", "escalating", "escalation", ""),
+        by("activate", "active", "escalation", ""),
+    ];
+    let steps = |id: &str| {
+        let id = id.to_owned();
+        let stint = &stint;
+        async move { audit(stint, &id).await }
+    };
+    let all = [&[ask.clone(), yes.clone()][..], &added].concat();
+    let elapsed = [
+        by("deescalate", "deescalating", "deescalation", "elapsed"),
+        by("end", "ended", "deescalation", "elapsed"),
+    ];
+    assert_eq!(steps(&ended).await, named(&[&all[..], &elapsed].concat()));
+    let back = [
+        (
+            "revoke",
+            "deescalating",
+            CAROL,
+            json!(["approvers-decide"]),
+            json!("revoked"),
+        ),
+        by("end", "ended", "deescalation", "revoked"),
+    ];
+    assert_eq!(steps(&revoked).await, named(&[&all[..], &back].concat()));
+    let no = (
+        "deny",
+        "denied",
+        CAROL,
+        json!(["approvers-decide"]),
+        Value::Null,
+    );
+    assert_eq!(steps(&denied).await, named(&[ask.clone(), no]));
+    let cancel = ("cancel", "cancelled", ALICE, json!([]), Value::Null);
+    assert_eq!(steps(&cancelled).await, named(&[ask.clone(), cancel]));
+    let expire = by("expire", "expired", "deescalation", "");
+    assert_eq!(steps(&expired).await, named(&[ask, expire]));
+
+    // Okta's own ids join the calls to its log.
+    for (id, name) in [
+        (&ended, "activate"),
+        (&ended, "end"),
+        (&revoked, "activate"),
+        (&revoked, "end"),
+    ] {
+        let entry = step(&stint, id, name).await;
+        assert!(entry["okta_request_id"].is_string(), "{entry}");
+    }
+
+    let alice = [
+        ("You have *Prod* until", 1),
+        ("access to *Prod* has ended", 1),
+        ("You have *Staging* until", 1),
+        ("access to *Staging* was revoked by <@U03CAROL>", 1),
+        ("request was denied by <@U03CAROL>", 1),
+        ("request has expired", 1),
+        ("Your *Okta Access* request", 5 + 2),
+    ];
+    for (text, times) in alice {
+        assert_eq!(stint.count(ALICE, text).await, times, "{text}");
+    }
+    assert_eq!(stint.texts(ALICE).await.len(), 5 + 6);
+    assert_eq!(
+        stint.texts(BOB).await.len(),
+        2,
+        "his copies of what he approved"
+    );
+    assert_eq!(stint.texts(CAROL).await, [""; 0]);
+    assert_eq!(stint.texts(end_to_end::REQUESTS).await.len(), 5);
+    assert_eq!(stint.texts(ERRORS).await, [""; 0]);
+    assert_eq!(stint.state().await["slack"]["ephemerals"], json!({}));
+    assert!(!stint.is_member("alice", STAGING).await);
+}
+
+type Row = (String, String, String, Value, Value);
+
+fn named(rows: &[(&str, &str, &str, Value, Value)]) -> Vec<Row> {
+    let own = |it: &(&str, &str, &str, Value, Value)| {
+        let (step, to, actor, policy, why) = it.clone();
+        (step.into(), to.into(), actor.into(), policy, why)
+    };
+    rows.iter().map(own).collect()
+}
+
+/// The steps of the request `id`: what, to which state, by whom, by which policies, why.
+async fn audit(stint: &Stint, id: &str) -> Vec<Row> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let row = |it: Value| {
+        let actor = &it["actor"];
+        let actor = text(&actor["slack"]) + &text(&actor["function"]);
+        let (step, to) = (text(&it["step"]), text(&it["to"]));
+        (step, to, actor, it["policy"].clone(), it["why"].clone())
+    };
+    entries(stint, id).await.into_iter().map(row).collect()
+}
+
+async fn entries(stint: &Stint, id: &str) -> Vec<Value> {
+    let state = stint.state().await;
+    let audit = state["audit"].as_array().unwrap().iter();
+    audit.filter(|it| it["request"] == id).cloned().collect()
+}
+
+/// The only entry for the step `step` of the request `id`.
+async fn step(stint: &Stint, id: &str, step: &str) -> Value {
+    let mut all = entries(stint, id).await;
+    all.retain(|it| it["step"] == step);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+async fn extension_of(stint: &Stint, old: &str) -> String {
+    let requests = stint.requests().await;
+    let new = requests.values().find(|it| it["extends"] == old);
+    new.unwrap()["id"].as_str().unwrap().to_owned()
+}
+
+/// The button `action` in the direct messages of `user`, as a click names it.
+async fn own_button(stint: &Stint, user: &str, action: &str) -> Value {
+    let state = stint.state().await;
+    let dm = &state["slack"]["dms"][user];
+    let mut messages = dm["messages"].as_array().unwrap().iter().rev();
+    let message = messages
+        .find(|it| buttons(it).contains(&action.to_owned()))
+        .unwrap();
+    json!({"channel": dm["channel"], "ts": message["ts"], "action_id": action})
+}
