@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use access::flows::Target;
 use access::policy::Question;
-use access::{Action, Card, Event, Loaded, Person, Refusal, Request, RequestId, State, Trouble};
+use access::{
+    Action, Card, Event, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
+};
 use aws::Binding;
 use drive::{Done, Ours, Subject, Tools};
 use slack::SlackPerson;
@@ -118,11 +120,12 @@ impl Pressing<'_> {
         let what = "approve";
         let rules = self.rules(what)?;
         let target = self.offered(&rules)?;
-        let (known, requester) = tokio::join!(
+        let (known, requester, extends) = tokio::join!(
             self.who(&rules, what, in_slack),
-            self.requester(&rules, target)
+            self.requester(&rules, target),
+            self.still_extends()
         );
-        let (known, requester) = (known?, requester?);
+        let (known, requester, ()) = (known?, requester?, extends?);
         let permit = self.may(&rules, Action::Approve, &known, Some(target), &requester)?;
         Ok(Event::Approve {
             actor: known.person,
@@ -323,6 +326,22 @@ impl Pressing<'_> {
             return no("the duration was taken out of the flows file");
         }
         Ok(target)
+    }
+
+    /// Two extensions of one access would add up to more than the target's maximum: the first that is
+    /// active takes its place.
+    async fn still_extends(&self) -> Result<(), Stop> {
+        let Some(extended) = &self.request.extends else {
+            return Ok(());
+        };
+        let extended = self.tools().table.request(extended).await?;
+        match extended.and_then(|it| it.why) {
+            Some(Why::Superseded) => Err(Stop::told(
+                "Nothing was approved: another request extends it already. Deny this one, and let \
+                 them ask again.",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Who clicked, in Okta.

@@ -3,11 +3,16 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use access::Org;
 use aws::{Clock, Config, Connector, Handoffs, Schedules, SlackSecrets, Table};
 use jiff::Timestamp;
+use reqwest::redirect::Policy;
 use secrecy::SecretString;
+
+/// How long a connection is kept that nobody uses.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// The clients that every function but `slack-ingress` needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -35,7 +40,7 @@ impl Tools {
     /// Builds the clients of `function` for the stack of `config`. Makes no call.
     #[must_use]
     pub fn new(function: &'static str, config: &Config, clock: Arc<dyn Clock>) -> Self {
-        let http = reqwest::Client::new();
+        let http = http_client();
         let connector = Connected(Connector::new(config, clock.clone()));
         Self {
             function,
@@ -71,6 +76,16 @@ impl Tools {
     pub async fn signing_secret(&self) -> Result<SecretString, aws::Error> {
         Ok(self.slack_secrets.get().await?.signing_secret)
     }
+}
+
+/// One client for Slack and Okta. Neither redirects, so a redirect is not followed with a token; and a
+/// connection that was idle for long may be dead, of which nothing tells a function that was frozen.
+fn http_client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(Policy::none())
+        .pool_idle_timeout(IDLE)
+        .build()
+        .unwrap_or_default()
 }
 
 /// The runtime connector as Okta's client sees it.

@@ -1,11 +1,12 @@
 //! The card: the one message that shows a request, edited in place through its life, and its copies
 //! for the requester and for whoever approved.
 
+use access::flows::in_words;
 use access::{Place, Request, SlackUser, State, Why};
 
 use crate::blocks::{Block, Button, Message, actions, context, section};
 use crate::form::Again;
-use crate::text::{self, Mrkdwn, date, escaped, mention, short, user};
+use crate::text::{Mrkdwn, date, escaped, mention, short, user};
 
 /// Says yes.
 pub const APPROVE: &str = "approve";
@@ -55,7 +56,7 @@ pub(crate) fn details(request: &Request) -> Mrkdwn {
         [
             Mrkdwn::from("*") + escaped(&request.label) + "*",
             Mrkdwn::from("_") + short(&request.reason, REASON) + "_",
-            escaped(&text::duration(request.duration_s)),
+            escaped(&in_words(request.duration_s)),
         ],
         " · ",
     )
@@ -70,6 +71,12 @@ pub(crate) fn approved_by(request: &Request) -> Mrkdwn {
     }
 }
 
+/// Who denied, cancelled, revoked or gave back, if somebody did.
+pub(crate) fn decider(request: &Request) -> Mrkdwn {
+    let decision = request.decision.as_ref();
+    decision.map(|it| user(&it.by.slack)).unwrap_or_default()
+}
+
 pub(crate) fn approvers(request: &Request) -> Mrkdwn {
     let people = request.approvals.iter().map(|yes| user(&yes.by.slack));
     Mrkdwn::join(people, ", ")
@@ -77,7 +84,7 @@ pub(crate) fn approvers(request: &Request) -> Mrkdwn {
 
 /// What notifications and screen readers say.
 fn summary(request: &Request, place: &Place) -> Mrkdwn {
-    let what = escaped(&request.label) + " for " + escaped(&text::duration(request.duration_s));
+    let what = escaped(&request.label) + " for " + escaped(&in_words(request.duration_s));
     let whose = match place {
         Place::Channel => escaped(&request.flow_label) + " request by " + requester(request),
         Place::Requester => Mrkdwn::from("Your ") + escaped(&request.flow_label) + " request",
@@ -113,13 +120,7 @@ fn headline(request: &Request, place: &Place) -> Mrkdwn {
 /// How it stands.
 fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
     let closed = || request.closed_at.map(date).unwrap_or_default();
-    let by = || {
-        request
-            .decision
-            .as_ref()
-            .map(|it| user(&it.by.slack))
-            .unwrap_or_default()
-    };
+    let by = || decider(request);
     Some(match request.state {
         State::Pending => return pending(request, place),
         State::Approved | State::Escalating => approved_by(request) + ", adding to Okta…",

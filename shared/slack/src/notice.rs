@@ -3,8 +3,8 @@
 use access::{Notice, Owed, Recipient, Request, State, Trouble, Why};
 
 use crate::blocks::{Block, Message, actions, context, section};
-use crate::card::{SESSIONS, again, approved_by, approvers, details, requester};
-use crate::text::{Mrkdwn, date, escaped, mention, short, user};
+use crate::card::{SESSIONS, again, approved_by, approvers, decider, details, requester};
+use crate::text::{Mrkdwn, date, escaped, mention, short};
 
 /// How much of an error or a hint is shown.
 const ERROR: usize = 1000;
@@ -92,13 +92,7 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
     };
     let flow = Mrkdwn::from("*") + escaped(&request.flow_label) + "*";
     let target = Mrkdwn::from("*") + escaped(&request.label) + "*";
-    let by = || {
-        request
-            .decision
-            .as_ref()
-            .map(|it| user(&it.by.slack))
-            .unwrap_or_default()
-    };
+    let by = || decider(request);
     match notice {
         Notice::Active => {
             let until = request.ends_at.map(date).unwrap_or_default();

@@ -4,7 +4,6 @@
 //! becomes [`Mrkdwn`]; only literals of this code are taken as they are. Lengths are counted in UTF-16
 //! units, which is never less than what Slack counts.
 
-use std::fmt::Write as _;
 use std::ops::Add;
 
 use access::SlackUser;
@@ -115,32 +114,6 @@ pub fn date(at: Timestamp) -> Mrkdwn {
         at.as_second(),
         at.strftime("%Y-%m-%d %H:%M UTC")
     ))
-}
-
-/// A number of seconds as people say it: `90 minutes` is `1 hour 30 minutes`.
-#[must_use]
-pub fn duration(seconds: u64) -> String {
-    let mut rest = seconds;
-    let mut out = String::new();
-    for (unit, size) in [
-        ("day", 86_400),
-        ("hour", 3600),
-        ("minute", 60),
-        ("second", 1),
-    ] {
-        let count = rest / size;
-        rest %= size;
-        if count > 0 {
-            let space = if out.is_empty() { "" } else { " " };
-            let plural = if count == 1 { "" } else { "s" };
-            let _ = write!(out, "{space}{count} {unit}{plural}");
-        }
-    }
-    if out.is_empty() {
-        "0 seconds".to_owned()
-    } else {
-        out
-    }
 }
 
 /// `text` on one line, in at most `limit` UTF-16 units, never empty: for texts without markup.

@@ -225,6 +225,33 @@ impl Stint {
         new.map(|(id, _)| id)
     }
 
+    /// `user` asks with whatever values, even those that the form does not offer; what they see then.
+    pub async fn fill(&self, user: &str, values: Value) -> Value {
+        let seen = self.command(user, "/access").await;
+        let id = seen["view"]["id"].as_str().expect("a form is open");
+        let submit = json!({"view_id": id, "values": values});
+        self.slack(user, json!({"submit": submit, "force": true}))
+            .await
+    }
+
+    /// `user` presses `action` on the card of `request` in the request channel, whether or not the
+    /// card still has that button.
+    pub async fn press_gone(&self, user: &str, action: &str, request: &str) -> Value {
+        let card = self.request(request).await["card"].clone();
+        let click = json!({
+            "channel": card["channel"], "ts": card["ts"], "action_id": action, "value": request,
+        });
+        self.slack(user, json!({"click": click, "force": true}))
+            .await
+    }
+
+    /// Everything that `user` alone was told, oldest first: direct messages, then what only they saw.
+    pub async fn heard(&self, user: &str) -> String {
+        let state = self.state().await;
+        let slack = &state["slack"];
+        words(&json!([slack["dms"][user], slack["ephemerals"][user]]))
+    }
+
     /// `user` presses `action` on the card of `request` in the request channel.
     pub async fn press(&self, user: &str, action: &str, request: &str) -> Value {
         let click = self.button(action, request).await;

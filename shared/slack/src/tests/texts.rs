@@ -2,7 +2,7 @@ use access::SlackUser;
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use crate::text::{Mrkdwn, date, duration, escaped, mention, plain, short, units, user};
+use crate::text::{Mrkdwn, date, escaped, mention, plain, short, units, user};
 
 #[test]
 fn nothing_that_a_person_writes_becomes_a_mention() {
@@ -46,20 +46,6 @@ fn a_date_is_each_readers_own_with_utc_to_fall_back_on() {
         date(at).as_str(),
         "<!date^1795511159^{date_short_pretty} {time}|2026-11-24 09:05 UTC>"
     );
-}
-
-#[test]
-fn durations_are_said_as_people_say_them() {
-    for (seconds, said) in [
-        (0, "0 seconds"),
-        (1, "1 second"),
-        (1800, "30 minutes"),
-        (3600, "1 hour"),
-        (5400, "1 hour 30 minutes"),
-        (86_400 * 2 + 3600, "2 days 1 hour"),
-    ] {
-        assert_eq!(duration(seconds), said);
-    }
 }
 
 #[test]
