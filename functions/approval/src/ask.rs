@@ -157,7 +157,12 @@ impl<'a> Asked<'a> {
             Some(_) => Action::Extend,
             None => Action::Request,
         };
-        let permit = self.may(rules, action).map_err(|no| Stop::told(&no))?;
+        let permit = self.may(rules, action).map_err(|no| match self.groups {
+            Some(_) => Stop::told(&no),
+            None => Stop::told(&format!(
+                "{no} Okta cannot be asked which groups you are in now, so try again in some minutes."
+            )),
+        })?;
         let auto_approve = match (&self.groups, &self.unfit) {
             (Some(_), None) => self.may(rules, Action::AutoApprove).ok(),
             _ => None,

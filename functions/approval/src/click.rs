@@ -1,6 +1,6 @@
 //! A click, and what the person who clicked is told.
 
-use access::{Click as ClickId, Request, State, Trouble};
+use access::{Click as ClickId, Person, Request, State, Trouble, Why};
 use drive::Tools;
 use slack::payload::{By, MessageRef};
 use slack::text::{Mrkdwn, escaped, user};
@@ -147,9 +147,9 @@ impl Click {
 }
 
 /// How `request` stands, for somebody who came too late to change it.
-pub(crate) fn how_it_stands(click: &Click, request: &Request) -> Mrkdwn {
+pub(crate) fn how_it_stands(actor: &Person, request: &Request) -> Mrkdwn {
     let you = |them: &access::SlackUser| {
-        if *them == click.by.user {
+        if *them == actor.slack {
             Mrkdwn::from("You")
         } else {
             user(them)
@@ -160,7 +160,8 @@ pub(crate) fn how_it_stands(click: &Click, request: &Request) -> Mrkdwn {
         + " for *"
         + escaped(&request.label)
         + "*";
-    let approval = request.approvals.last();
+    let own = request.approvals.iter().find(|it| it.by.is(actor));
+    let approval = own.or(request.approvals.last());
     let decided = |verb: &'static str| {
         let who = request.decision.as_ref().map(|it| {
             you(&it.by.slack) + " " + verb + of.clone() + " at " + slack::text::date(it.at)
@@ -174,11 +175,7 @@ pub(crate) fn how_it_stands(click: &Click, request: &Request) -> Mrkdwn {
         None => Mrkdwn::from("The policy approved") + of.clone(),
     };
     let text = match request.state {
-        State::Pending => match request
-            .approvals
-            .iter()
-            .find(|it| it.by.slack == click.by.user)
-        {
+        State::Pending => match own {
             Some(_) => {
                 let left = request.approvals_needed as usize - request.approvals.len();
                 approved() + escaped(&format!(". It takes {left} more, of somebody else"))
@@ -195,15 +192,16 @@ pub(crate) fn how_it_stands(click: &Click, request: &Request) -> Mrkdwn {
         State::Expired => Mrkdwn::from("Nobody answered") + of + " in time",
         State::Deescalating => match request.decision {
             Some(_) => decided("ended the access of"),
+            None if request.why == Some(Why::Failed) => {
+                Mrkdwn::from("It could not be carried out, and is being undone:") + of
+            }
             None => Mrkdwn::from("The access is being taken back: its time is over"),
         },
         State::Ended => match (request.why, &request.decision) {
-            (Some(access::Why::AlreadyMember), _) => {
+            (Some(Why::AlreadyMember), _) => {
                 user(&request.requester.slack) + " is in the group already, not through Stint"
             }
-            (Some(access::Why::Superseded), _) => {
-                Mrkdwn::from("A newer request took over from") + of
-            }
+            (Some(Why::Superseded), _) => Mrkdwn::from("A newer request took over from") + of,
             (_, Some(_)) => decided("ended the access of"),
             _ => Mrkdwn::from("The access has ended"),
         },

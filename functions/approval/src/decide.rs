@@ -12,6 +12,7 @@ use drive::{Done, Ours, Subject, Tools};
 use slack::SlackPerson;
 use slack::card::{APPROVE, CANCEL, DENY, DONE, REVOKE};
 use slack::payload::Action as Pressed;
+use slack::text::Mrkdwn;
 
 use crate::Deps;
 use crate::ask::{permitted, unfit};
@@ -120,19 +121,20 @@ impl Pressing<'_> {
         let what = "approve";
         let rules = self.rules(what)?;
         let target = self.offered(&rules)?;
-        let (known, requester, extends) = tokio::join!(
-            self.who(&rules, what, in_slack),
-            self.requester(&rules, target),
-            self.still_extends()
-        );
-        let (known, requester, ()) = (known?, requester?, extends?);
-        let permit = self.may(&rules, Action::Approve, &known, Some(target), &requester)?;
+        let (known, extends) = tokio::join!(self.who(&rules, what, in_slack), self.still_extends());
+        let (known, ()) = (known?, extends?);
+        let may = |requester| self.may(&rules, Action::Approve, &known, Some(target), requester);
+        // Whoever may not approve sets nothing off; who the requester is may still change the answer.
+        may(&self.request.requester)?;
+        let requester = self.requester(&rules, target).await?;
+        let permit = may(&requester)?;
         Ok(Event::Approve {
             actor: known.person,
             click: self.click.id.clone(),
             permit,
             note: None,
             requester,
+            needed: target.approvals_needed,
         })
     }
 
@@ -197,7 +199,7 @@ impl Pressing<'_> {
     fn tell_of_failure(&self, done: &Done) -> Result<(), Stop> {
         let request = done.step.request.as_ref();
         match request.filter(|it| it.state == State::Failed) {
-            Some(request) => Err(Stop::Told(how_it_stands(self.click, request))),
+            Some(request) => Err(Stop::Told(how_it_stands(&self.actor(), request))),
             None => Ok(()),
         }
     }
@@ -238,7 +240,7 @@ impl Pressing<'_> {
             let before = done.before.request.as_ref();
             tools.show(&request.id, Ours::Since(before)).await;
         }
-        Err(Stop::Told(how_it_stands(self.click, request)))
+        Err(Stop::Told(how_it_stands(&self.actor(), request)))
     }
 
     /// The requester, looked up in Okta if that could not be done when they asked, and held to
@@ -268,17 +270,14 @@ impl Pressing<'_> {
             None => Action::Request,
         };
         let person = known.person.clone();
-        match self.may(rules, action, &known, Some(target), &person) {
-            Ok(_) => Ok(person),
-            Err(Stop::Told(no)) => {
-                let trouble = Trouble {
-                    error: no.as_str().to_owned(),
-                    hint: "ask for something else".to_owned(),
-                };
-                Err(self.fails(trouble).await)
-            }
-            Err(stop) => Err(stop),
-        }
+        self.may(rules, action, &known, Some(target), &person)
+            .map(|_| person)
+            .map_err(|stop| match stop {
+                Stop::Told(no) => {
+                    Stop::Told(Mrkdwn::from("Nothing was approved. Whoever asked is told: ") + no)
+                }
+                stop => stop,
+            })
     }
 
     /// Ends the request, which can never be carried out.
@@ -312,7 +311,11 @@ impl Pressing<'_> {
             return no("another Okta org was configured");
         }
         let Some(target) = self.target(rules) else {
-            return no("the target was taken out of the flows file");
+            // With it went the approver group, and so most likely whoever could deny.
+            return Err(Stop::told(
+                "Nothing was approved: the target was taken out of the flows file since this was asked \
+                 for. Let them cancel it and ask for something else.",
+            ));
         };
         let total_s = request.chain_s.saturating_add(request.duration_s);
         if total_s > target.max_duration.seconds() {

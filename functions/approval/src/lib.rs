@@ -13,7 +13,7 @@ mod rules;
 use std::sync::Arc;
 
 use access::Click as ClickId;
-use aws::{Clock, Config, Signed};
+use aws::{Clock, Config, Signed, SlackSecret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::Tools;
@@ -180,23 +180,23 @@ async fn open(deps: &Deps, signed: &Signed) -> Result<Option<(Payload, bool)>, E
         Ok(body) => body,
         Err(error) => return refused(&error),
     };
-    let secret = deps.tools.signing_secret().await?;
-    let verified = |now| {
+    let then = signed.timestamp.parse().ok();
+    let Some(then) = then.and_then(|second| Timestamp::from_second(second).ok()) else {
+        return refused(&SignatureError::Missing);
+    };
+    // Was it Slack who said it then, however long ago that is?
+    let verified = |secret: &SlackSecret| {
         let (timestamp, signature) = (Some(&*signed.timestamp), Some(&*signed.signature));
-        verify(&secret, timestamp, signature, &body, now)
+        verify(&secret.signing_secret, timestamp, signature, &body, then)
     };
-    let is_stale = match verified(deps.tools.now()) {
-        Ok(()) => false,
-        // Old, but was it Slack who said it then?
-        Err(SignatureError::Stale) => {
-            let then = signed.timestamp.parse().ok();
-            match then.and_then(|second| Timestamp::from_second(second).ok()) {
-                Some(then) if verified(then).is_ok() => true,
-                _ => return refused(&SignatureError::Wrong),
-            }
-        }
-        Err(error) => return refused(&error),
-    };
+    let secrets = deps.tools.slack_secrets();
+    if verified(&secrets.get().await?).is_err()
+        && let Err(error) = verified(&secrets.get_fresh().await?)
+    {
+        return refused(&error);
+    }
+    let age = deps.tools.now().duration_since(then);
+    let is_stale = age.abs() > slack::signature::WINDOW;
     match Payload::parse(&signed.content_type, &body) {
         Ok(payload) => Ok(Some((payload, is_stale))),
         Err(error) => refused(&error),

@@ -44,7 +44,7 @@ pub(crate) fn colleague(
         )
     })?;
     let home = &flows.slack_workspace_id;
-    let is_ours = home.starts_with('E') || person.team == *home;
+    let is_ours = person.team == *home || person.enterprise.as_ref() == Some(home);
     let refusal = match person.kind {
         PersonKind::Member if is_ours => return Ok(person),
         PersonKind::Member | PersonKind::Stranger => {
@@ -162,6 +162,70 @@ impl Unknown {
             Self::Nobody(trouble) => place.stop(what, trouble),
             Self::NotFoundOut(error) => place.stop(what, trouble_of(&error)),
             Self::Aws(error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use access::SlackUser;
+
+    use super::*;
+
+    fn flows(workspace: &str) -> Flows {
+        let text =
+            format!("slack_workspace_id = \"{workspace}\"\nokta_org_domain = \"myco.okta.com\"\n");
+        Flows::parse(&text).unwrap()
+    }
+
+    fn somebody(team: &str, enterprise: Option<&str>, kind: PersonKind) -> SlackPerson {
+        SlackPerson {
+            id: SlackUser::new("U0BOB"),
+            team: team.to_owned(),
+            enterprise: enterprise.map(str::to_owned),
+            email: Some("bob@example.com".to_owned()),
+            name: "Bob".to_owned(),
+            kind,
+            tz: None,
+        }
+    }
+
+    fn is_admitted(person: SlackPerson, workspace: &str) -> bool {
+        let place = Place {
+            words: "here".into(),
+            error_channel: None,
+        };
+        match colleague(Ok(person), &flows(workspace), "approve", &place) {
+            Ok(_) => true,
+            Err(Stop::Told(_)) => false,
+            Err(stop) => panic!("{stop:?}"),
+        }
+    }
+
+    #[test]
+    fn only_full_members_of_the_workspace_take_part() {
+        let team = |kind| somebody("T0OURS", None, kind);
+        assert!(is_admitted(team(PersonKind::Member), "T0OURS"));
+        for kind in [
+            PersonKind::Guest,
+            PersonKind::Bot,
+            PersonKind::Stranger,
+            PersonKind::Deleted,
+        ] {
+            assert!(!is_admitted(team(kind), "T0OURS"), "{kind:?}");
+        }
+        let partner = somebody("T0THEIRS", None, PersonKind::Member);
+        assert!(!is_admitted(partner, "T0OURS"));
+    }
+
+    #[test]
+    fn an_organization_admits_its_own_people_whatever_their_workspace() {
+        let own = somebody("T0ONE", Some("E0OURS"), PersonKind::Member);
+        assert!(is_admitted(own, "E0OURS"));
+        // Slack calls nobody a stranger with whom a channel is shared.
+        for enterprise in [None, Some("E0THEIRS")] {
+            let partner = somebody("T0THEIRS", enterprise, PersonKind::Member);
+            assert!(!is_admitted(partner, "E0OURS"));
         }
     }
 }

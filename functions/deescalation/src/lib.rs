@@ -19,8 +19,13 @@ use tokio::task::JoinSet;
 /// sweeps can be almost this far apart.
 const WINDOW: SignedDuration = SignedDuration::from_secs(120);
 
-/// How many items are driven at once; Okta counts concurrent calls.
+/// How many items are driven at once, and of how many the cards are drawn; Okta counts concurrent
+/// calls.
 const AT_ONCE: usize = 16;
+
+/// How long a ledger item is left to the requests that hold or held it, which are due at the same
+/// time: they know whom to tell.
+const REQUESTS_FIRST: SignedDuration = SignedDuration::from_secs(5);
 
 /// The shortest wait between two drives of one item.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
@@ -30,6 +35,7 @@ const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 pub struct Deps {
     tools: Tools,
     turns: Arc<Semaphore>,
+    drawings: Arc<Semaphore>,
 }
 
 impl Deps {
@@ -39,6 +45,7 @@ impl Deps {
         Self {
             tools: Tools::new("deescalation", config, clock),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            drawings: Arc::new(Semaphore::new(AT_ONCE)),
         }
     }
 }
@@ -59,12 +66,17 @@ struct Sweep {
 pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
     let now = deps.tools.now();
     let until = now + WINDOW;
+    let mut failure = None;
     let due = match read(event) {
         Some(Woken::By(request)) => vec![Due {
             at: now,
             item: DueItem::Request(request),
         }],
-        Some(Woken::BySweep) => deps.tools.table.due(until).await?,
+        Some(Woken::BySweep) => {
+            let (due, missed) = deps.tools.table.due(until).await;
+            failure = missed.map(Error::from);
+            due
+        }
         None => return Ok(()),
     };
     let overdue = due.iter().filter(|due| due.at <= now).count();
@@ -83,7 +95,6 @@ pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error>
             driving.await
         });
     }
-    let mut failure = None;
     while let Some(result) = driven.join_next().await {
         match result {
             Ok(Ok(())) => {}
@@ -125,14 +136,7 @@ fn read(event: serde_json::Value) -> Option<Woken> {
 /// Drives one item when it is due, and again whenever it is due again before `until`.
 async fn drive_until(deps: Deps, mut due: Due, until: Timestamp) -> Result<(), Error> {
     loop {
-        deps.tools.clock.sleep_until(due.at).await;
-        let turn = deps.turns.acquire().await;
-        let next = match &due.item {
-            DueItem::Request(id) => drive_request(&deps.tools, id).await,
-            DueItem::Membership(key) => drive_membership(&deps.tools, key).await,
-        };
-        drop(turn);
-        match next {
+        match drive_once(&deps, &due, until).await {
             Ok(Some(at)) if at <= until => due.at = at.max(deps.tools.now() + PAUSE),
             Ok(_) => return Ok(()),
             Err(error) => {
@@ -143,36 +147,80 @@ async fn drive_until(deps: Deps, mut due: Due, until: Timestamp) -> Result<(), E
     }
 }
 
-/// Does what is due for the request `id`; gives back when something is due again.
-async fn drive_request(tools: &Tools, id: &RequestId) -> Result<Option<Timestamp>, Error> {
+/// Drives one item when it is due; gives back when it is due again. After `until` it is left to the
+/// next sweep.
+async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<Timestamp>, Error> {
+    let tools = &deps.tools;
+    let id = match &due.item {
+        DueItem::Request(id) => id,
+        DueItem::Membership(key) => {
+            tools.clock.sleep_until(due.at + REQUESTS_FIRST).await;
+            let _turn = deps.turns.acquire().await;
+            return drive_membership(tools, key).await;
+        }
+    };
+    tools.clock.sleep_until(due.at).await;
+    let turn = deps.turns.acquire().await;
+    if tools.now() > until {
+        return Ok(None);
+    }
+    let (done, again) = drive_request(tools, id).await?;
+    // Nobody waits for a turn because Slack is slow.
+    drop(turn);
+    let _drawing = deps.drawings.acquire().await;
+    if tools.now() <= until {
+        draw(tools, id, done).await?;
+    }
+    match again {
+        Some(at) => Ok(Some(at)),
+        None => Ok(tools.table.request(id).await?.and_then(|it| it.due_at())),
+    }
+}
+
+/// Does what is due for the request `id` but its cards and messages. Gives back the step that was
+/// taken, if one was, and when something is due again, if the request itself cannot tell.
+async fn drive_request(
+    tools: &Tools,
+    id: &RequestId,
+) -> Result<(Option<Done>, Option<Timestamp>), Error> {
     let Some(request) = tools.table.request(id).await? else {
         tracing::error!(request = %id, "request {id} is not in the table");
-        return Ok(None);
+        return Ok((None, None));
     };
-    let alone = Subject::Request(id.clone());
-    let driven = match request.state {
-        State::Pending => settle(tools.step(&alone, &Event::Expire).await)?,
+    let done = match request.state {
+        State::Pending => {
+            let subject = Subject::Request(id.clone());
+            settle(tools.step(&subject, &Event::Expire).await)?
+        }
         _ if request.state.is_final() => None,
         _ => deescalate(tools, id).await?,
     };
-    // Cards come last: nobody stays in a group because Slack is slow.
-    if request.surfaces_at.is_some_and(|at| at <= tools.now()) {
-        if settle(tools.step(&alone, &Event::Claim).await)?.is_some() {
-            tools.show(id, Ours::All).await;
-        }
-    } else if let Some(done) = &driven {
-        tools
-            .show(id, Ours::Since(done.before.request.as_ref()))
-            .await;
-    }
     let is_due = request.drive_at.is_some_and(|at| at <= tools.now());
     let is_waiting = matches!(request.state, State::Approved | State::Escalating);
-    if driven.is_none() && is_due && is_waiting {
+    let mut again = None;
+    if done.is_none() && is_due && is_waiting {
         tools.hand(Function::Escalation, id).await;
-        return Ok(Some(tools.now() + access::CLAIM));
+        again = Some(tools.now() + access::CLAIM);
     }
+    Ok((done, again))
+}
+
+/// Draws the cards and sends the messages of the request `id` that are due, or that `done` owed.
+async fn draw(tools: &Tools, id: &RequestId, done: Option<Done>) -> Result<(), Error> {
     let request = tools.table.request(id).await?;
-    Ok(request.and_then(|request| request.due_at()))
+    let due_at = request.and_then(|it| it.surfaces_at);
+    if due_at.is_some_and(|at| at <= tools.now()) {
+        let subject = Subject::Request(id.clone());
+        if settle(tools.step(&subject, &Event::Claim).await)?.is_some() {
+            tools.show(id, Ours::All).await;
+            return Ok(());
+        }
+    }
+    if let Some(done) = done {
+        let before = done.before.request.as_ref();
+        tools.show(id, Ours::Since(before)).await;
+    }
+    Ok(())
 }
 
 /// Ends the request if its time has come, and goes on with its removal. Gives back the first step

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use access::SlackUser;
 use access::flows::Flows;
-use aws::{Clock, Config, Function, Handoffs, Signed, SlackSecrets};
+use aws::{Clock, Config, Function, Handoffs, Signed, SlackSecret, SlackSecrets};
 use aws_lambda_events::apigw::{
     ApiGatewayV2httpRequest as Request, ApiGatewayV2httpResponse as Response,
 };
@@ -27,7 +27,7 @@ use slack::form::{self, Again, FLOW, FORM, PICKER, TARGET};
 use slack::payload::{
     BlockActions, BlockSuggestion, By, Command, EventKind, MessageRef, Shortcut, ViewSubmission,
 };
-use slack::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, verify};
+use slack::signature::{SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, verify};
 use slack::text::{Mrkdwn, escaped, mention, user};
 use slack::{Message, Payload, View, notice};
 
@@ -106,21 +106,29 @@ pub async fn handler(deps: &Deps, event: Request) -> Result<Response, Error> {
         tracing::warn!(bytes, "a body of {bytes} bytes was refused");
         return Ok(answer::status(413));
     }
-    let secret = match deps.secrets.get().await {
-        Ok(secret) => secret,
+    let header = |name: &str| event.headers.get(name)?.to_str().ok();
+    let (timestamp, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
+    let now = deps.clock.now();
+    let verified = |secret: SlackSecret| {
+        verify(&secret.signing_secret, timestamp, signature, &body, now).map(|()| secret)
+    };
+    let secrets = &deps.secrets;
+    let mut secret = secrets.get().await.map(verified);
+    if let Ok(Err(SignatureError::Wrong)) = secret {
+        secret = secrets.get_fresh().await.map(verified);
+    }
+    let secret = match secret {
+        Ok(Ok(secret)) => secret,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "a request was refused: {error}");
+            return Ok(answer::status(401));
+        }
         Err(error) => {
             let hint = error.hint();
             tracing::error!(%error, hint, "nothing from Slack can be verified: {error}; {hint}");
             return Ok(answer::status(503));
         }
     };
-    let header = |name: &str| event.headers.get(name)?.to_str().ok();
-    let (timestamp, signature) = (header(TIMESTAMP_HEADER), header(SIGNATURE_HEADER));
-    let now = deps.clock.now();
-    if let Err(error) = verify(&secret.signing_secret, timestamp, signature, &body, now) {
-        tracing::warn!(%error, "a request was refused: {error}");
-        return Ok(answer::status(401));
-    }
     let content_type = header("content-type").unwrap_or_default();
     let payload = match Payload::parse(content_type, &body) {
         Ok(payload) => payload,

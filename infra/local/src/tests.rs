@@ -98,6 +98,25 @@ impl Local {
         request.json(&said).send().await?.json().await
     }
 
+    /// Alice asks for `target`; the request's id.
+    async fn ask_for(&self, target: &str) -> Value {
+        let opens = json!({"user": "U01ALICE", "command": "/access"});
+        let view = self.post("slack", opens).await["view"]["id"].clone();
+        let values = json!({"target": target, "reason": "INC-42", "duration": "30 minutes"});
+        let submit = json!({"view_id": view, "values": values});
+        let sends = json!({"user": "U01ALICE", "submit": submit});
+        self.post("slack", sends).await;
+        self.state().await["requests"][0]["id"].clone()
+    }
+
+    /// Bob presses `action` on the card of the only request.
+    async fn press(&self, action: &str) {
+        let card = self.state().await["requests"][0]["card"].clone();
+        let click = json!({"channel": card["channel"], "ts": card["ts"], "action_id": action});
+        let pressed = json!({"user": "U02BOB", "click": click});
+        self.post("slack", pressed).await;
+    }
+
     async fn said(&self) -> Vec<String> {
         let state = self.state().await;
         let messages = state["slack"]["channels"]["C03GENERAL"]["messages"].as_array();
@@ -451,6 +470,79 @@ async fn somebody_asks_somebody_approves_and_time_goes_by() {
     assert_eq!(state["audit"][0]["v"], 1);
     local.advance(600).await;
     assert_eq!(local.state().await["memberships"], json!([]));
+}
+
+#[tokio::test]
+async fn whoever_wakes_a_function_does_not_say_what_it_does() {
+    let local = Local::new().await;
+    let approval = aws::Handoffs::new(&local.config(Function::Approval));
+    let pending = local.ask_for("Prod").await;
+    let wakes = [
+        json!({"v": 1, "request": pending}),
+        json!({"v": 1, "request": pending, "state": "approved"}),
+        json!({"v": 1, "request": pending, "user": "00u1alice", "group": "00g2prodadmins"}),
+        json!({"v": 2, "request": pending}),
+        json!({"v": 1, "request": "T-V"}),
+        json!({"v": 1, "request": [pending]}),
+        json!({"v": 1, "sweep": true, "request": pending}),
+        json!({"request": pending}),
+        json!({}),
+        json!([]),
+        json!("approved"),
+    ];
+    let before = local.state().await;
+    for function in [aws::Function::Escalation, aws::Function::Deescalation] {
+        for event in &wakes {
+            approval.hand(function, event).await.unwrap();
+        }
+    }
+    let state = local.state().await;
+    for what in ["requests", "memberships", "audit", "schedules", "slack"] {
+        assert_eq!(state[what], before[what], "{what}");
+    }
+    assert_eq!(state["handoffs"], json!({"waiting": 0, "failed": []}));
+    assert_eq!(state["okta"]["groups"], before["okta"]["groups"]);
+
+    // Nor does it end a grant before its end, or make another call for one that holds.
+    local.press("approve").await;
+    let active = local.state().await;
+    assert_eq!(active["requests"][0]["state"], "active");
+    for function in [aws::Function::Escalation, aws::Function::Deescalation] {
+        for event in &wakes {
+            approval.hand(function, event).await.unwrap();
+        }
+    }
+    let state = local.state().await;
+    for what in [
+        "requests",
+        "memberships",
+        "audit",
+        "schedules",
+        "slack",
+        "okta",
+    ] {
+        assert_eq!(state[what], active[what], "{what}");
+    }
+
+    // Nor does it give again what has ended.
+    local.press("revoke").await;
+    let ended = local.state().await;
+    assert_eq!(ended["requests"][0]["state"], "ended");
+    for event in &wakes {
+        let woken = approval.hand(aws::Function::Escalation, event);
+        woken.await.unwrap();
+    }
+    let state = local.state().await;
+    for what in [
+        "requests",
+        "memberships",
+        "audit",
+        "schedules",
+        "slack",
+        "okta",
+    ] {
+        assert_eq!(state[what], ended[what], "{what}");
+    }
 }
 
 #[tokio::test]

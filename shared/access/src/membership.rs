@@ -239,10 +239,13 @@ impl Membership {
             (CallKind::Add, Landed::Yes { .. }) => {
                 item.ours = true;
                 item.removed_at = None;
-                if settles && !item.holders.is_empty() {
-                    item.agreed = true;
+                if !item.holders.is_empty() {
+                    item.agreed = settles;
                     item.tries = 0;
                     item.due_at = item.last_call_ends();
+                    if !settles {
+                        item.due_at = item.due_at.or(Some(now + back_off(1, stamp)));
+                    }
                 }
             }
             (CallKind::Remove, Landed::Yes { seen_out: true })

@@ -56,6 +56,9 @@ pub struct Request {
     pub trouble: Option<Trouble>,
     /// Who approved so far.
     pub approvals: Vec<Approval>,
+    /// The clicks of approvals that were emptied because it could not be carried out: they do not
+    /// count a second time.
+    pub undone: Vec<Click>,
     /// How many different people must approve.
     pub approvals_needed: u32,
     /// The last decision other than an approval: a denial, a cancellation, a revocation.
@@ -136,9 +139,10 @@ impl Request {
     /// Whether `click` was taken already.
     #[must_use]
     pub fn knows(&self, click: &Click) -> bool {
-        let mut clicks = self.approvals.iter().map(|approval| &approval.click);
+        let approvals = self.approvals.iter().map(|it| &it.click);
+        let decision = self.decision.iter().map(|it| &it.click);
+        let mut clicks = approvals.chain(decision).chain(&self.undone);
         clicks.any(|known| known == click)
-            || self.decision.as_ref().is_some_and(|it| &it.click == click)
     }
 
     /// Owes `notice` to `to`, once.

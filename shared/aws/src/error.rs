@@ -1,6 +1,6 @@
 //! The ways in which AWS can fail a function, told apart by what the caller must do.
 
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 /// Why something that a function wanted of AWS did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +56,7 @@ impl Error {
         let error = match (error.code(), error.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
             (Some(code), None) => code.to_owned(),
-            _ => DisplayErrorContext(error).to_string(),
+            _ => chain(&*Box::<dyn std::error::Error>::from(error)),
         };
         Self::Unavailable { service, error }
     }
@@ -74,4 +74,11 @@ impl Error {
             }
         }
     }
+}
+
+/// What an error says, and what caused it. Nothing of an answer's body, which may hold a secret.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }

@@ -97,9 +97,16 @@ impl Handoffs {
             .function_name(name)
             .invocation_type(InvocationType::Event)
             .payload(Blob::new(payload));
-        Box::pin(invocation.send())
+        let taken = Box::pin(invocation.send())
             .await
             .map_err(|error| Error::of("Lambda", error))?;
-        Ok(())
+        // Whatever else calls itself a success did not take the event.
+        match taken.status_code() {
+            202 => Ok(()),
+            status => Err(Error::Unavailable {
+                service: "Lambda",
+                error: format!("the event was answered {status}, not 202"),
+            }),
+        }
     }
 }

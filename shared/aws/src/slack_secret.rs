@@ -12,6 +12,9 @@ use crate::{Clock, Config, Error};
 /// How long the secret is kept, so that a new one is used soon after it was put in place.
 const KEPT: SignedDuration = SignedDuration::from_mins(10);
 
+/// How old the secret may be where a signature does not fit it.
+const FRESH: SignedDuration = SignedDuration::from_secs(10);
+
 /// What the Slack secret holds.
 #[derive(Debug, Clone)]
 pub struct SlackSecret {
@@ -44,10 +47,20 @@ impl SlackSecrets {
 
     /// The secret, from memory where that is fresh enough.
     pub async fn get(&self) -> Result<SlackSecret, Error> {
+        self.not_older_than(KEPT).await
+    }
+
+    /// The secret as it is now, for a signature that does not fit the one in memory: it may have been
+    /// rotated. Read at most once in ten seconds, whoever sends whatever.
+    pub async fn get_fresh(&self) -> Result<SlackSecret, Error> {
+        self.not_older_than(FRESH).await
+    }
+
+    async fn not_older_than(&self, age: SignedDuration) -> Result<SlackSecret, Error> {
         let mut kept = self.kept.lock().await;
         let now = self.clock.now();
-        if let Some((secret, until)) = kept.as_ref()
-            && now < *until
+        if let Some((secret, read_at)) = kept.as_ref()
+            && now.duration_since(*read_at) < age
         {
             return Ok(secret.clone());
         }
@@ -72,7 +85,7 @@ impl SlackSecrets {
             bot_token: text("slack_bot_token")?,
             signing_secret: text("slack_signing_secret")?,
         };
-        *kept = Some((secret.clone(), now + KEPT));
+        *kept = Some((secret.clone(), now));
         Ok(secret)
     }
 }

@@ -137,22 +137,26 @@ impl Table {
             .collect()
     }
 
-    /// Everything whose due time is at most `until`, earliest first.
-    pub async fn due(&self, until: Timestamp) -> Result<Vec<Due>, Error> {
+    /// Everything whose due time is at most `until`, earliest first; and why that may not be all.
+    pub async fn due(&self, until: Timestamp) -> (Vec<Due>, Option<Error>) {
         let mut shards = tokio::task::JoinSet::new();
         for shard in 0..DUE_SHARDS {
             let table = self.clone();
             shards.spawn(async move { table.due_in(shard, until).await });
         }
-        let mut due = Vec::new();
+        let (mut due, mut missed) = (Vec::new(), None);
         while let Some(shard) = shards.join_next().await {
-            due.extend(shard.map_err(|error| Error::Unavailable {
+            let found = shard.map_err(|error| Error::Unavailable {
                 service: "DynamoDB",
                 error: error.to_string(),
-            })??);
+            });
+            match found.flatten() {
+                Ok(found) => due.extend(found),
+                Err(error) => missed = Some(error),
+            }
         }
         due.sort();
-        Ok(due)
+        (due, missed)
     }
 
     /// Writes what `step` says, together with its audit entries, on the condition that nothing in
@@ -302,13 +306,7 @@ impl Table {
             .set_expression_attribute_values(values);
         match Box::pin(put.send()).await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutItemError::is_conditional_check_failed_exception) =>
-            {
-                Err(Error::Moved)
-            }
+            Err(error) if error.as_service_error().is_some_and(is_beaten) => Err(Error::Moved),
             Err(error) => Err(Error::of("DynamoDB", error)),
         }
     }
@@ -341,6 +339,11 @@ impl Table {
             _ => Err(Error::of("DynamoDB", error)),
         }
     }
+}
+
+/// Whether a put was refused because somebody else's write came first, or is under way.
+fn is_beaten(error: &PutItemError) -> bool {
+    error.is_conditional_check_failed_exception() || error.is_transaction_conflict_exception()
 }
 
 const REQUEST: &str = "request";

@@ -72,9 +72,10 @@ impl Tools {
         ))
     }
 
-    /// What Slack signs its requests with.
-    pub async fn signing_secret(&self) -> Result<SecretString, aws::Error> {
-        Ok(self.slack_secrets.get().await?.signing_secret)
+    /// The Slack secret, which holds what Slack signs its requests with.
+    #[must_use]
+    pub fn slack_secrets(&self) -> &SlackSecrets {
+        &self.slack_secrets
     }
 }
 

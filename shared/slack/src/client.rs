@@ -88,6 +88,8 @@ pub struct SlackPerson {
     pub id: SlackUser,
     /// The workspace they belong to.
     pub team: String,
+    /// The Enterprise Grid organization (`E…`) that they belong to, if one.
+    pub enterprise: Option<String>,
     /// Their confirmed e-mail. Absent for bots, for some guests, and without the scope
     /// `users:read.email`.
     pub email: Option<String>,
@@ -513,8 +515,14 @@ struct WireUser {
     #[serde(default)]
     is_ultra_restricted: bool,
     is_email_confirmed: Option<bool>,
+    enterprise_user: Option<WireEnterpriseUser>,
     #[serde(default)]
     profile: WireProfile,
+}
+
+#[derive(Deserialize)]
+struct WireEnterpriseUser {
+    enterprise_id: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -549,6 +557,7 @@ impl WireUser {
                 .unwrap_or_else(|| self.id.clone()),
             id: SlackUser::new(self.id),
             team: self.team_id,
+            enterprise: self.enterprise_user.and_then(|it| it.enterprise_id),
             kind,
             tz: filled(self.tz),
         }

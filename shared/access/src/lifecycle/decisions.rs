@@ -70,11 +70,15 @@ impl At<'_> {
         approval: Approval,
         permit: &Permit,
         requester: &Person,
+        needed: u32,
     ) -> Result<Transition, Refusal> {
         if request.knows(&approval.click) {
             return Ok(repeat(request));
         }
         permit.is_for(&[Action::Approve])?;
+        if request.state == State::Pending && self.now >= request.expires_at {
+            return Err(Refusal::TimedOut);
+        }
         let again = request.approvals.iter().any(|a| a.by.is(&approval.by));
         if request.state != State::Pending || again {
             return Err(Refusal::MovedOn(request.state));
@@ -86,6 +90,7 @@ impl At<'_> {
         let (actor, note) = (Actor::from(&approval.by), approval.note.clone());
         next.requester = requester.clone();
         next.trouble = None;
+        next.approvals_needed = next.approvals_needed.max(needed);
         next.add_card(Place::Approver(approval.by.slack.clone()));
         next.approvals.push(approval);
         let mut step = Transition::default();
@@ -252,6 +257,7 @@ fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
         why: None,
         trouble: None,
         approvals: Vec::new(),
+        undone: Vec::new(),
         approvals_needed: form.approvals_needed,
         decision: None,
         requested_at: now,

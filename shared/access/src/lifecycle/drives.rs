@@ -72,14 +72,15 @@ impl At<'_> {
         let name = next.schedule(next.attempts);
         let mut step = Transition::of(next, entry);
         step.membership = MembershipChange::Put(item);
-        step.effects = vec![
-            Effect::Schedule { name, at: end },
-            Effect::Send {
-                call: self.stamp.clone(),
-                kind: CallKind::Add,
-                key,
-            },
-        ];
+        // An active grant has its schedule.
+        if request.state != State::Active {
+            step.effects.push(Effect::Schedule { name, at: end });
+        }
+        step.effects.push(Effect::Send {
+            call: self.stamp.clone(),
+            kind: CallKind::Add,
+            key,
+        });
         Ok(step)
     }
 
@@ -301,7 +302,16 @@ impl At<'_> {
                 _ => SignedDuration::ZERO,
             };
             next.drive_at = item.due_at.max(Some(self.now + wait));
-            match answer.trouble() {
+            let contradicted = Trouble {
+                error: "Okta confirmed the removal, but still shows the user in the group"
+                    .to_owned(),
+                hint: "see in Okta's System Log who adds the user again; it is tried on".to_owned(),
+            };
+            let trouble = match answer {
+                Answer::Done { .. } if item.tries > 2 => Some(&contradicted),
+                answer => answer.trouble(),
+            };
+            match trouble {
                 Some(trouble) if !trouble.is_known(next.trouble.as_ref()) => {
                     next.owe(Recipient::ErrorChannel, Notice::Trouble(trouble.clone()));
                     next.trouble = Some(trouble.clone());
@@ -345,7 +355,8 @@ impl At<'_> {
             (next.starts_at, next.ends_at) = (None, None);
             if mendable {
                 next.state = State::Pending;
-                next.approvals.clear();
+                let approvals = next.approvals.drain(..);
+                next.undone.extend(approvals.map(|approval| approval.click));
                 next.approved_at = None;
                 next.drive_at = Some(next.expires_at);
                 for to in [Recipient::Requester, Recipient::ErrorChannel] {

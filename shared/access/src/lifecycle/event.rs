@@ -38,6 +38,8 @@ pub enum Event {
         note: Option<String>,
         /// The requester, looked up again where Okta was not known when they asked.
         requester: Person,
+        /// How many different people must approve by now; never fewer than when it was asked.
+        needed: u32,
     },
     /// Somebody said no, and the policy lets them.
     Deny {

@@ -78,6 +78,7 @@ impl At<'_> {
                 permit,
                 note,
                 requester,
+                needed,
             } => {
                 let approval = Approval {
                     by: actor.clone(),
@@ -85,7 +86,7 @@ impl At<'_> {
                     click: click.clone(),
                     note: note.clone(),
                 };
-                self.approve(request, approval, permit, requester)
+                self.approve(request, approval, permit, requester, *needed)
             }
             Event::Deny {
                 actor,
@@ -240,7 +241,7 @@ impl At<'_> {
     /// Counts a write, after which cards and messages are sent by whoever writes.
     fn written(&self, request: &mut Request) {
         request.version += 1;
-        if !request.is_shown() {
+        if !request.is_shown() && request.surfaces_at.is_none() {
             request.surfaces_at = Some(self.now + CLAIM);
             request.surfaces_tries = 0;
         }

@@ -76,6 +76,9 @@ pub enum Refusal {
     /// The permit is for something else, or is missing.
     #[error("no policy permitted it")]
     NotPermitted,
+    /// Nobody answered in time; the request is about to be expired.
+    #[error("nobody answered in time")]
+    TimedOut,
     /// The person has a pending request for the same target.
     #[error("the person already has a pending request for this target")]
     Twin(RequestId),

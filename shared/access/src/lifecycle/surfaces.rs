@@ -4,10 +4,6 @@ use super::{At, Refusal, Transition};
 use crate::membership::back_off;
 use crate::request::{CLAIM, Card, Notice, Owed, Recipient, Request, Trouble};
 
-/// How often cards and messages of a request that is over are tried, some five minutes apart, before
-/// they are given up.
-const SURFACE_TRIES: u32 = 300;
-
 impl At<'_> {
     pub(super) fn claim(&self, request: &Request) -> Result<Transition, Refusal> {
         if request.surfaces_at.is_none_or(|at| at > self.now) {
@@ -62,9 +58,6 @@ impl At<'_> {
         } else if !again {
             // What is still owed is somebody else's to send, or is drawn again at once.
             (next.surfaces_at.or(Some(self.now + CLAIM)), 0)
-        } else if next.state.is_final() && tries > SURFACE_TRIES {
-            next.owed.clear();
-            (None, 0)
         } else {
             let wait = back_off(tries, self.stamp) * tries.min(10).cast_signed();
             (Some(self.now + wait), tries)

@@ -46,6 +46,7 @@ pub(super) fn request(state: State) -> Request {
         why: None,
         trouble: None,
         approvals: Vec::new(),
+        undone: Vec::new(),
         approvals_needed: 1,
         decision: None,
         requested_at: at(0),

@@ -90,6 +90,7 @@ fn a_permit_is_good_for_its_own_action_only() {
             permit: permit(action),
             note: None,
             requester: alice(),
+            needed: 1,
         };
         assert_eq!(world.step(Some(&id()), &event), Err(Refusal::NotPermitted));
     }
@@ -251,7 +252,9 @@ fn what_a_person_can_mend_goes_back_to_its_approvers() {
             .iter()
             .any(|it| it.to == Recipient::ErrorChannel)
     );
-    // Bob's click of before is not taken for a new one, and his new one counts.
+    // Bob's click of before, delivered once more, is no new yes; his next one is.
+    let repeated = world.approve("R", person("bob"), "c1").unwrap();
+    assert!(repeated.request.is_none() && repeated.effects.is_empty());
     world.approve("R", person("bob"), "c2").unwrap();
     world.escalate("R").unwrap();
     world.finish_calls();

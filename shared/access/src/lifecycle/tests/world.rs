@@ -228,6 +228,7 @@ impl World {
             permit: permit(Action::Approve),
             note: None,
             requester: alice(),
+            needed: 1,
         };
         self.step(Some(&RequestId::new(id)), &event)
     }
