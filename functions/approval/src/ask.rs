@@ -3,11 +3,11 @@
 use access::flows::{Flow, Target};
 use access::policy::{Question, Verdict};
 use access::{
-    Action, Event, Group, Look, MembershipKey, Permit, Person, Refusal, RequestId, State,
-    Submission, Trouble,
+    Action, Event, Group, Look, MembershipKey, Permit, Person, Refusal, RequestId, Submission,
+    Trouble,
 };
 use aws::Binding;
-use drive::{Ours, Subject, Tools, trouble_of};
+use drive::{Subject, Tools, trouble_of};
 use jiff::{SignedDuration, Timestamp};
 use slack::SlackPerson;
 use slack::form::Filled;
@@ -19,9 +19,6 @@ use crate::Deps;
 use crate::click::{Click, Place, Stop};
 use crate::people::{Unknown, colleague, in_okta};
 use crate::rules::Rules;
-
-/// How many of a person's latest requests are looked through for one that waits already.
-const LATEST: i32 = 50;
 
 const WHAT: &str = "request";
 
@@ -50,22 +47,19 @@ pub(crate) async fn ask(deps: &Deps, click: &Click, form: &ViewSubmission) -> Re
             tokio::try_join!(
                 tools.table.request(&id),
                 tools.table.binding(who),
-                tools.table.requests_of(who, LATEST)
+                tools.table.pending(who, &filled.target.group)
             )
         },
         slack.user(who)
     );
-    let (known, binding, latest) = in_table?;
+    let (known, binding, twin) = in_table?;
     if known.is_some() {
         let subject = Subject::Request(id.clone());
         return make(tools, &id, &subject, &Event::Repeat, &place).await;
     }
     let person = colleague(in_slack, flows, WHAT, &place)?;
-    let twin = latest.into_iter().find(|other| {
-        other.state == State::Pending && other.group == filled.target.group && other.id != id
-    });
     if let Some(twin) = twin {
-        return Err(Stop::Told(waits_already(tools, &twin).await));
+        return Err(Stop::Told(waits_already(tools, &twin).await?));
     }
 
     let asked = Asked::of(tools, &person, binding, filled).await?;
@@ -78,6 +72,7 @@ pub(crate) async fn ask(deps: &Deps, click: &Click, form: &ViewSubmission) -> Re
         id: id.clone(),
         membership: key,
         extends: asked.filled.extends.clone(),
+        asks: (who.clone(), asked.filled.target.group.clone()),
     };
     let submission = asked.submission(&id, &rules)?;
     let event = Event::Submit(Box::new(submission));
@@ -196,7 +191,6 @@ impl<'a> Asked<'a> {
             auto_approve,
             look,
             unfit: self.unfit,
-            twin: None,
         })
     }
 
@@ -246,8 +240,14 @@ async fn make(
     let done = match tools.step(subject, event).await {
         Ok(done) => done,
         Err(drive::Error::Refused { refusal, .. }) => {
-            if let Refusal::NotExtendable(why) = refusal {
-                return Err(Stop::told(&format!("The access is not extended: {why}.")));
+            match refusal {
+                Refusal::NotExtendable(why) => {
+                    return Err(Stop::told(&format!("The access is not extended: {why}.")));
+                }
+                Refusal::Twin(twin) => {
+                    return Err(Stop::Told(waits_already(tools, &twin).await?));
+                }
+                _ => {}
             }
             let trouble = Trouble {
                 error: refusal.to_string(),
@@ -258,14 +258,15 @@ async fn make(
         Err(error) => return Err(error.into()),
     };
     tools.carry_out(&done).await;
-    tools
-        .show(id, Ours::Since(done.before.request.as_ref()))
-        .await;
+    tools.show(id, done.ours()).await;
     Ok(())
 }
 
 /// What somebody is told who asks a second time for what they asked for already.
-async fn waits_already(tools: &Tools, twin: &access::Request) -> Mrkdwn {
+async fn waits_already(tools: &Tools, twin: &RequestId) -> Result<Mrkdwn, aws::Error> {
+    let Some(twin) = tools.table.request(twin).await? else {
+        return Ok("You have asked for that already.".into());
+    };
     let said = Mrkdwn::from("You have asked for *")
         + escaped(&twin.label)
         + "* already, and that request still waits in "
@@ -279,10 +280,10 @@ async fn waits_already(tools: &Tools, twin: &access::Request) -> Mrkdwn {
         (Some(posted), Ok(slack)) => slack.permalink(posted).await.ok(),
         _ => None,
     };
-    match seen {
+    Ok(match seen {
         Some(url) => said + ": " + link(&url, "see it") + ".",
         None => said + ".",
-    }
+    })
 }
 
 fn place_of(flow: &Flow, target: &Target) -> Place {

@@ -8,7 +8,7 @@ use access::{
     Action, Card, Event, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
 };
 use aws::Binding;
-use drive::{Done, Ours, Subject, Tools};
+use drive::{Done, Subject, Tools};
 use slack::SlackPerson;
 use slack::card::{APPROVE, CANCEL, DENY, DONE, REVOKE};
 use slack::payload::Action as Pressed;
@@ -189,9 +189,7 @@ impl Pressing<'_> {
             Err(error) => return Err(error.into()),
         };
         tools.carry_out(&done).await;
-        tools
-            .show(id, Ours::Since(done.before.request.as_ref()))
-            .await;
+        tools.show(id, done.ours()).await;
         self.tell_of_failure(&done)
     }
 
@@ -237,8 +235,7 @@ impl Pressing<'_> {
             };
             let subject = Subject::Request(request.id.clone());
             let done = tools.step(&subject, &event).await?;
-            let before = done.before.request.as_ref();
-            tools.show(&request.id, Ours::Since(before)).await;
+            tools.show(&request.id, done.ours()).await;
         }
         Err(Stop::Told(how_it_stands(&self.actor(), request)))
     }

@@ -217,25 +217,31 @@ async fn draw(tools: &Tools, id: &RequestId, done: Option<Done>) -> Result<(), E
         }
     }
     if let Some(done) = done {
-        let before = done.before.request.as_ref();
-        tools.show(id, Ours::Since(before)).await;
+        tools.show(id, done.ours()).await;
     }
     Ok(())
 }
 
-/// Ends the request if its time has come, and goes on with its removal. Gives back the first step
-/// that was taken, if one was.
+/// Ends the request if its time has come, and goes on with its removal. Gives back what was done, if
+/// anything was.
 async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error> {
     let subject = Subject::Grant(id.clone());
     let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? else {
         return Ok(None);
     };
     tools.carry_out(&done).await;
-    if let Some(answered) = tools.call(&subject, &done).await? {
-        tools.carry_out(&answered).await;
-        removed(&answered);
+    let answered = tools.call(&subject, &done).await?;
+    if let Some(answered) = &answered {
+        tools.carry_out(answered).await;
+        removed(answered);
     }
-    Ok(Some(done))
+    Ok(Some(match answered {
+        Some(answered) => Done {
+            before: done.before,
+            ..answered
+        },
+        None => done,
+    }))
 }
 
 /// Does what is due for the ledger item `key`; gives back when something is due again.

@@ -100,17 +100,16 @@ async fn escalate(tools: &Tools, id: &RequestId) -> Result<Option<jiff::Timestam
     };
     tools.carry_out(&done).await;
     let answered = tools.call(&subject, &done).await?;
-    tools
-        .show(id, Ours::Since(done.before.request.as_ref()))
-        .await;
+    let last = answered.as_ref().unwrap_or(&done);
+    let ours = Ours::Step(done.before.request.as_ref(), last.request());
+    tools.show(id, ours).await;
     if let Some(answered) = &answered {
         tools.carry_out(answered).await;
         if let Some(old) = &answered.step.extended {
-            let before = answered.before.extended.as_ref();
-            tools.show(&old.id, Ours::Since(before)).await;
+            let ours = Ours::Step(answered.before.extended.as_ref(), Some(old));
+            tools.show(&old.id, ours).await;
         }
     }
-    let last = answered.unwrap_or(done);
     Ok(last
         .request()
         .filter(|request| matches!(request.state, State::Approved | State::Escalating))

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use access::audit::Entry;
 use access::{
     Group, Loaded, Membership, MembershipChange, MembershipKey, OktaUser, Org, Request, RequestId,
-    SCHEMA_VERSION, SlackUser, Transition,
+    SCHEMA_VERSION, SlackUser, State, Transition,
 };
 
 use crate::{Config, Error, millis};
@@ -115,26 +115,13 @@ impl Table {
         }
     }
 
-    /// The requests of `person`, newest first, at most `limit`.
-    pub async fn requests_of(&self, person: &SlackUser, limit: i32) -> Result<Vec<Request>, Error> {
-        let answer = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name("person")
-            .key_condition_expression("person = :person")
-            .expression_attribute_values(":person", text(person.as_str()))
-            .scan_index_forward(false)
-            .limit(limit)
-            .send()
-            .await
-            .map_err(|error| Error::of("DynamoDB", error))?;
-        answer
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(read)
-            .collect()
+    /// The pending request of `person` for `group`, read consistently.
+    pub async fn pending(
+        &self,
+        person: &SlackUser,
+        group: &Group,
+    ) -> Result<Option<RequestId>, Error> {
+        self.get(person_pk(person), &pending_sk(group)).await
     }
 
     /// Everything whose due time is at most `until`, earliest first; and why that may not be all.
@@ -201,8 +188,9 @@ impl Table {
                 }
             }
         }
+        writes.extend(pending(loaded.request.as_ref(), step.request.as_ref())?);
         for entry in &step.audit {
-            let sk = format!("audit#{}", entry.id);
+            let sk = format!("{AUDIT}{}", entry.id);
             let item = item(request_pk(&entry.request), &sk, "", entry)?;
             writes.push(Write::put(item, None));
         }
@@ -227,8 +215,8 @@ impl Table {
                 match key_of(&item).1 {
                     REQUEST => everything.requests.push(read(item)?),
                     MEMBERSHIP => everything.memberships.push(read(item)?),
-                    BINDING => {}
-                    _ => everything.audit.push(read(item)?),
+                    sk if sk.starts_with(AUDIT) => everything.audit.push(read(item)?),
+                    _ => {}
                 }
             }
             start = page.last_evaluated_key;
@@ -296,13 +284,13 @@ impl Table {
         let Change::Put(item) = write.change else {
             return self.transact(vec![write]).await;
         };
-        let (condition, values) = condition(write.version);
+        let (condition, values) = write.only_if.condition();
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            .condition_expression(condition)
+            .set_condition_expression(condition)
             .set_expression_attribute_values(values);
         match Box::pin(put.send()).await {
             Ok(_) => Ok(()),
@@ -349,6 +337,7 @@ fn is_beaten(error: &PutItemError) -> bool {
 const REQUEST: &str = "request";
 const MEMBERSHIP: &str = "membership";
 const BINDING: &str = "binding";
+const AUDIT: &str = "audit#";
 
 fn request_pk(id: &RequestId) -> String {
     format!("request#{id}")
@@ -362,6 +351,10 @@ fn person_pk(slack: &SlackUser) -> String {
     format!("person#{slack}")
 }
 
+fn pending_sk(group: &Group) -> String {
+    format!("pending#{group}")
+}
+
 fn due_shard(shard: u8) -> String {
     format!("due#{shard}")
 }
@@ -370,43 +363,75 @@ fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
 
-/// One write of a transaction, with the version that the item must have; none if it must not exist.
+/// One write of a transaction.
 struct Write {
     change: Change,
-    version: Option<String>,
+    only_if: OnlyIf,
 }
 
 enum Change {
     Put(Item),
-    Delete { pk: String, sk: &'static str },
-    Check { pk: String, sk: &'static str },
+    Delete { pk: String, sk: String },
+    Check { pk: String, sk: String },
+}
+
+/// What the item must be for the write to take place.
+enum OnlyIf {
+    Version(String),
+    Absent,
+    Whatever,
+}
+
+impl OnlyIf {
+    /// That it is as it was loaded, with `version` or not there.
+    fn unmoved(version: Option<String>) -> Self {
+        version.map_or(Self::Absent, Self::Version)
+    }
+
+    fn condition(self) -> (Option<String>, Option<Item>) {
+        match self {
+            Self::Version(version) => (
+                Some("version = :version".to_owned()),
+                Some(HashMap::from([(":version".to_owned(), text(version))])),
+            ),
+            Self::Absent => (Some("attribute_not_exists(pk)".to_owned()), None),
+            Self::Whatever => (None, None),
+        }
+    }
 }
 
 impl Write {
     fn put(item: Item, version: Option<String>) -> Self {
-        let change = Change::Put(item);
-        Self { change, version }
+        Self {
+            change: Change::Put(item),
+            only_if: OnlyIf::unmoved(version),
+        }
     }
 
-    fn delete(pk: String, sk: &'static str, version: String) -> Self {
-        let change = Change::Delete { pk, sk };
-        let version = Some(version);
-        Self { change, version }
+    fn delete(pk: String, sk: &str, version: String) -> Self {
+        let sk = sk.to_owned();
+        Self {
+            change: Change::Delete { pk, sk },
+            only_if: OnlyIf::Version(version),
+        }
     }
 
-    fn check(pk: String, sk: &'static str, version: Option<String>) -> Self {
-        let change = Change::Check { pk, sk };
-        Self { change, version }
+    fn check(pk: String, sk: &str, version: Option<String>) -> Self {
+        let sk = sk.to_owned();
+        Self {
+            change: Change::Check { pk, sk },
+            only_if: OnlyIf::unmoved(version),
+        }
     }
 
     fn item(self, table: &str) -> Result<TransactWriteItem, Error> {
-        let (condition, values) = condition(self.version);
+        let (condition, values) = self.only_if.condition();
         let item = TransactWriteItem::builder();
         let built = match self.change {
             Change::Put(attributes) => Put::builder()
                 .table_name(table)
                 .set_item(Some(attributes))
-                .condition_expression(condition)
+                .set_condition_expression(condition)
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|put| item.put(put)),
@@ -414,7 +439,7 @@ impl Write {
                 .table_name(table)
                 .key("pk", text(pk))
                 .key("sk", text(sk))
-                .condition_expression(condition)
+                .set_condition_expression(condition)
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|delete| item.delete(delete)),
@@ -422,7 +447,7 @@ impl Write {
                 .table_name(table)
                 .key("pk", text(pk))
                 .key("sk", text(sk))
-                .condition_expression(condition)
+                .set_condition_expression(condition)
                 .set_expression_attribute_values(values)
                 .build()
                 .map(|check| item.condition_check(check)),
@@ -436,15 +461,26 @@ impl Write {
     }
 }
 
-/// The condition that an item has `version`, or does not exist.
-fn condition(version: Option<String>) -> (&'static str, Option<Item>) {
-    match version {
-        Some(version) => (
-            "version = :version",
-            Some(HashMap::from([(":version".to_owned(), text(version))])),
-        ),
-        None => ("attribute_not_exists(pk)", None),
-    }
+/// The item that keeps a person from having two pending requests for one group: it is there while one
+/// is pending. Only a new request needs it absent; one that goes back to pending just takes it.
+fn pending(before: Option<&Request>, after: Option<&Request>) -> Result<Option<Write>, Error> {
+    let Some(after) = after else {
+        return Ok(None);
+    };
+    let pk = person_pk(&after.requester.slack);
+    let sk = pending_sk(&after.group);
+    let was_pending = before.is_some_and(|it| it.state == State::Pending);
+    Ok(match (was_pending, after.state == State::Pending) {
+        (false, true) => Some(Write {
+            change: Change::Put(item(pk, &sk, "", &after.id)?),
+            only_if: before.map_or(OnlyIf::Absent, |_| OnlyIf::Whatever),
+        }),
+        (true, false) => Some(Write {
+            change: Change::Delete { pk, sk },
+            only_if: OnlyIf::Whatever,
+        }),
+        _ => None,
+    })
 }
 
 fn put_request(request: &Request, before: Option<&Request>) -> Result<Write, Error> {

@@ -1,14 +1,15 @@
 //! Load, decide, write, carry out.
 
 use access::{
-    Effect, Event, Loaded, Membership, MembershipKey, Request, RequestId, Transition, transition,
+    Effect, Event, Group, Loaded, Membership, MembershipKey, Request, RequestId, SlackUser,
+    Transition, transition,
 };
 use std::time::Duration;
 
 use aws::{Function, Payload};
 use jiff::Timestamp;
 
-use crate::{Error, Tools};
+use crate::{Error, Ours, Tools};
 
 /// How often a step is decided again because an item moved in between.
 const ATTEMPTS: u32 = 8;
@@ -31,6 +32,8 @@ pub enum Subject {
         membership: Option<MembershipKey>,
         /// The request that it would extend.
         extends: Option<RequestId>,
+        /// Who asks, for which group.
+        asks: (SlackUser, Group),
     },
     /// A ledger item alone.
     Membership(MembershipKey),
@@ -52,6 +55,12 @@ impl Done {
     #[must_use]
     pub fn request(&self) -> Option<&Request> {
         self.step.request.as_ref().or(self.before.request.as_ref())
+    }
+
+    /// The messages and copies of the card that this step made the request owe.
+    #[must_use]
+    pub fn ours(&self) -> Ours<'_> {
+        Ours::Step(self.before.request.as_ref(), self.request())
     }
 }
 
@@ -75,11 +84,18 @@ impl Tools {
                 id,
                 membership,
                 extends,
+                asks: (person, group),
             } => {
-                (loaded.request, loaded.membership, loaded.extended) = tokio::try_join!(
+                (
+                    loaded.request,
+                    loaded.membership,
+                    loaded.extended,
+                    loaded.twin,
+                ) = tokio::try_join!(
                     self.table.request(id),
                     self.membership(membership.as_ref()),
-                    self.request(extends.as_ref())
+                    self.request(extends.as_ref()),
+                    self.table.pending(person, group)
                 )?;
             }
             Subject::Membership(key) => loaded.membership = self.table.membership(key).await?,

@@ -13,22 +13,29 @@ const ROUNDS: u32 = 6;
 pub enum Ours<'a> {
     /// All of them: they were claimed.
     All,
-    /// Those that the request did not owe yet when it was this, before our step.
-    Since(Option<&'a Request>),
+    /// Those that our step made it owe: the request before it and after it. What another step made it
+    /// owe meanwhile is not ours, though it is new to us too.
+    Step(Option<&'a Request>, Option<&'a Request>),
 }
 
 impl Ours<'_> {
     fn has(self, owed: &Owed) -> bool {
         match self {
-            Self::Since(Some(before)) => !before.owed.contains(owed),
-            Self::All | Self::Since(None) => true,
+            Self::All => true,
+            Self::Step(before, after) => {
+                let has = |it: &Request| it.owed.contains(owed);
+                after.is_some_and(has) && !before.is_some_and(has)
+            }
         }
     }
 
     fn has_card(self, card: &Card) -> bool {
         match self {
-            Self::Since(Some(before)) => before.cards.iter().all(|it| it.place != card.place),
-            Self::All | Self::Since(None) => true,
+            Self::All => true,
+            Self::Step(before, after) => {
+                let has = |it: &Request| it.cards.iter().any(|it| it.place == card.place);
+                after.is_some_and(has) && !before.is_some_and(has)
+            }
         }
     }
 }

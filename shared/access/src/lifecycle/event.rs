@@ -19,6 +19,8 @@ pub struct Loaded {
     pub membership: Option<Membership>,
     /// The request that `request` extends, for [`Event::Submit`] and [`Event::Answered`].
     pub extended: Option<Request>,
+    /// The pending request of the same person for the same group, for [`Event::Submit`].
+    pub twin: Option<RequestId>,
 }
 
 /// Something that happened.
@@ -215,8 +217,6 @@ pub struct Submission {
     pub look: Look,
     /// Why it cannot be carried out, if that is known already.
     pub unfit: Option<Trouble>,
-    /// Another pending request of the same person for the same target.
-    pub twin: Option<RequestId>,
 }
 
 impl Answer {

@@ -414,9 +414,7 @@ fn a_form_that_is_delivered_twice_is_one_request() {
     let again = world.ask("R", HOUR).unwrap();
     assert!(again.request.is_none() && again.audit.is_empty());
     assert_eq!(world.requests.len(), 1);
-    let mut twin = world.form("S", HOUR);
-    twin.twin = Some(id());
-    assert_eq!(world.submit(twin), Err(Refusal::Twin(id())));
+    assert_eq!(world.ask("S", HOUR), Err(Refusal::Twin(id())));
 }
 
 #[test]

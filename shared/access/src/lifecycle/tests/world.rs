@@ -76,6 +76,7 @@ impl World {
             request,
             membership: self.ledger.clone(),
             extended: extends.and_then(|id| self.requests.get(&id)).cloned(),
+            twin: None,
         }
     }
 
@@ -184,6 +185,9 @@ impl World {
     pub(super) fn submit(&mut self, form: Submission) -> Result<Transition, Refusal> {
         let id = form.id.clone();
         let mut loaded = self.loaded(Some(&id));
+        let mut pending = self.requests.values();
+        let twin = pending.find(|it| it.state == State::Pending);
+        loaded.twin = twin.map(|it| it.id.clone());
         let extends = form.extends.as_ref();
         loaded.extended = extends.and_then(|id| self.requests.get(id)).cloned();
         self.decide(Some(&id), &loaded, &Event::Submit(Box::new(form)))
@@ -212,7 +216,6 @@ impl World {
             auto_approve: None,
             look: if self.member { Look::In } else { Look::Out },
             unfit: None,
-            twin: None,
         }
     }
 
