@@ -53,7 +53,8 @@ pub(crate) async fn ask(deps: &Deps, click: &Click, form: &ViewSubmission) -> Re
         slack.user(who)
     );
     let (known, binding, twin) = in_table?;
-    if known.is_some() {
+    // The reads are not one: its place may be seen before the request itself.
+    if known.is_some() || twin.as_ref() == Some(&id) {
         let subject = Subject::Request(id.clone());
         return make(tools, &id, &subject, &Event::Repeat, &place).await;
     }

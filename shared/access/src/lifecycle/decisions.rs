@@ -13,7 +13,7 @@ use crate::request::{
 impl At<'_> {
     pub(super) fn submit(&self, form: &Submission, loaded: &Loaded) -> Result<Transition, Refusal> {
         form.permit.is_for(&[Action::Request, Action::Extend])?;
-        if let Some(twin) = &loaded.twin {
+        if let Some(twin) = loaded.twin.as_ref().filter(|twin| **twin != form.id) {
             return Err(Refusal::Twin(twin.clone()));
         }
         let chain_s = match &form.extends {
