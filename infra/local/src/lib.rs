@@ -29,6 +29,8 @@ mod store;
 mod surface;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watch;
 mod work;
 
 use std::fs::{self, File, TryLockError};

@@ -3,37 +3,18 @@
 use std::future::Future;
 use std::io::Write;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ::okta::{Client, CredentialError, CredentialSource, Error, GroupCheck, Mend, Missing};
-use aws::Clock;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::Method;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{API_TOKEN, Okta};
-
-#[derive(Debug)]
-struct Watch(Mutex<Timestamp>);
-
-impl Watch {
-    fn advance(&self, seconds: i64) {
-        *self.0.lock().unwrap() += SignedDuration::from_secs(seconds);
-    }
-}
-
-impl Clock for Watch {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    fn sleep_until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::ready(()))
-    }
-}
+use crate::watch::Watch;
 
 #[derive(Debug)]
 struct Token(&'static str);
@@ -85,7 +66,7 @@ impl Sandbox {
     async fn new() -> Self {
         let at = "2026-11-24T09:00:50Z".parse().unwrap();
         let folder = tempfile::tempdir().unwrap();
-        Self::open(folder, Arc::new(Watch(Mutex::new(at)))).await
+        Self::open(folder, Watch::at(at)).await
     }
 
     async fn open(folder: TempDir, watch: Arc<Watch>) -> Self {

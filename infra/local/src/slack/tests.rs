@@ -1,7 +1,5 @@
 //! The workspace as an app and its people see it.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use ::slack::blocks::{Button, Choice, Choices, Element, Input, actions, section};
@@ -9,7 +7,6 @@ use ::slack::payload::EventKind;
 use ::slack::{Client, Error, Home, Message, Payload, PersonKind, View};
 use access::SlackUser;
 use aws::Clock;
-use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -17,25 +14,7 @@ use tempfile::TempDir;
 use super::{BOT_TOKEN, SIGNING_SECRET, Slack};
 use crate::Nonsense;
 use crate::slack_delivery::{Answered, BoxFuture, Deliver, SignedHttp};
-
-#[derive(Debug)]
-struct Watch(Mutex<Timestamp>);
-
-impl Watch {
-    fn advance(&self, seconds: i64) {
-        *self.0.lock().unwrap() += SignedDuration::from_secs(seconds);
-    }
-}
-
-impl Clock for Watch {
-    fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap()
-    }
-
-    fn sleep_until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(std::future::ready(()))
-    }
-}
+use crate::watch::Watch;
 
 /// What the app under test does with what it gets, and answers.
 type Script = Box<dyn Fn(Payload, Client) -> BoxFuture<'static, (u16, Value)> + Send + Sync>;
@@ -100,7 +79,7 @@ impl Workspace {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = "2026-11-24T09:00:00Z".parse().unwrap();
-        Self::open(folder, Arc::new(Watch(Mutex::new(at)))).await
+        Self::open(folder, Watch::at(at)).await
     }
 
     async fn open(folder: TempDir, watch: Arc<Watch>) -> Self {
