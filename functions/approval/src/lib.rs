@@ -103,7 +103,7 @@ impl QueueMessage {
 }
 
 async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Result<(), Error> {
-    let Some(signed) = read(event) else {
+    let Some(signed) = Signed::read(event) else {
         return Ok(());
     };
     let Some((payload, is_stale)) = open(deps, &signed).await? else {
@@ -151,21 +151,6 @@ async fn act(deps: &Deps, click: &Click, payload: &Payload) -> Result<(), Stop> 
         _ => {
             tracing::info!(user = %click.by.user, "something that nobody handles was handed on");
             Ok(())
-        }
-    }
-}
-
-fn read(event: serde_json::Value) -> Option<Signed> {
-    match serde_json::from_value::<Signed>(event) {
-        Ok(signed) if signed.v == access::SCHEMA_VERSION => Some(signed),
-        Ok(signed) => {
-            let v = signed.v;
-            tracing::error!(v, "an event of version {v} was refused");
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, "an event was refused: {error}");
-            None
         }
     }
 }

@@ -116,21 +116,7 @@ fn read(event: serde_json::Value) -> Option<Woken> {
     {
         return Some(Woken::BySweep);
     }
-    match serde_json::from_value::<Payload>(event) {
-        Ok(payload) if payload.v == access::SCHEMA_VERSION => Some(Woken::By(payload.request)),
-        Ok(payload) => {
-            tracing::error!(
-                v = payload.v,
-                "an event of version {} was refused",
-                payload.v
-            );
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, "an event was refused: {error}");
-            None
-        }
-    }
+    Payload::read(event).map(Woken::By)
 }
 
 /// Drives one item when it is due, and again whenever it is due again before `until`.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use access::{Event, Loaded, Look, Membership, Refusal, RequestId, State, Trouble};
 use aws::{Clock, Config, Payload};
-use drive::{Error, Ours, Subject, Tools, trouble_of};
+use drive::{Error, Ours, Subject, Tools, after_of, trouble_of};
 use jiff::SignedDuration;
 
 /// How long one invocation goes on trying before it leaves the request to the sweep.
@@ -38,20 +38,8 @@ impl Deps {
 ///
 /// What AWS could not do; the platform invokes again.
 pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
-    let id = match serde_json::from_value::<Payload>(event) {
-        Ok(payload) if payload.v == access::SCHEMA_VERSION => payload.request,
-        Ok(payload) => {
-            tracing::error!(
-                v = payload.v,
-                "an event of version {} was refused",
-                payload.v
-            );
-            return Ok(());
-        }
-        Err(error) => {
-            tracing::error!(%error, "an event was refused: {error}");
-            return Ok(());
-        }
+    let Some(id) = Payload::read(event) else {
+        return Ok(());
     };
     let tools = &deps.tools;
     let until = tools.now() + PATIENCE;
@@ -199,16 +187,10 @@ async fn look(tools: &Tools, loaded: &Loaded) -> Event {
 fn not_found_out(error: &okta::Error) -> Event {
     let trouble = trouble_of(error);
     let after = match error {
-        okta::Error::Later { after, .. } => {
-            SignedDuration::try_from(*after).unwrap_or(SignedDuration::from_secs(60))
-        }
+        okta::Error::Later { after, .. } => after_of(*after),
         okta::Error::Unclear { .. } => SignedDuration::from_secs(5),
-        okta::Error::Missing { what, .. } => {
-            let mendable = *what == okta::Missing::Group;
-            return Event::Unfit { mendable, trouble };
-        }
-        okta::Error::Refused { mend, .. } => {
-            let mendable = *mend != okta::Mend::Nothing;
+        okta::Error::Missing { .. } | okta::Error::Refused { .. } => {
+            let mendable = error.is_mendable();
             return Event::Unfit { mendable, trouble };
         }
     };

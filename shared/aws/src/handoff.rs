@@ -3,7 +3,9 @@
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use access::{RequestId, SCHEMA_VERSION};
 
@@ -64,6 +66,36 @@ impl Payload {
         Self {
             v: SCHEMA_VERSION,
             request,
+        }
+    }
+
+    /// The request that `event` names; none, and a line in the log, where it is no such payload of
+    /// this version.
+    #[must_use]
+    pub fn read(event: Value) -> Option<RequestId> {
+        read(event, |payload: &Self| payload.v).map(|payload| payload.request)
+    }
+}
+
+impl Signed {
+    /// What `event` carries; none, and a line in the log, where it is no such payload of this version.
+    #[must_use]
+    pub fn read(event: Value) -> Option<Self> {
+        read(event, |signed: &Self| signed.v)
+    }
+}
+
+fn read<T: DeserializeOwned>(event: Value, version: impl Fn(&T) -> u32) -> Option<T> {
+    match serde_json::from_value::<T>(event) {
+        Ok(payload) if version(&payload) == SCHEMA_VERSION => Some(payload),
+        Ok(payload) => {
+            let v = version(&payload);
+            tracing::error!(v, "an event of version {v} was refused");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "an event was refused: {error}");
+            None
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The one call to Okta that a step announced.
 
+use std::time::Duration;
+
 use access::{Answer, CallKind, Effect, Event, MembershipKey, Trouble};
 use jiff::SignedDuration;
 
@@ -102,19 +104,21 @@ fn answer_of(error: &okta::Error) -> Answer {
     let trouble = trouble_of(error);
     match error {
         okta::Error::Later { after, .. } => Answer::NotDone {
-            after: SignedDuration::try_from(*after).unwrap_or(SignedDuration::from_secs(60)),
+            after: after_of(*after),
             trouble,
         },
         okta::Error::Unclear { .. } => Answer::Unclear { trouble },
-        okta::Error::Missing { what, .. } => Answer::Refused {
-            mendable: *what == okta::Missing::Group,
-            trouble,
-        },
-        okta::Error::Refused { mend, .. } => Answer::Refused {
-            mendable: *mend != okta::Mend::Nothing,
+        okta::Error::Missing { .. } | okta::Error::Refused { .. } => Answer::Refused {
+            mendable: error.is_mendable(),
             trouble,
         },
     }
+}
+
+/// How long Okta wants to be left alone.
+#[must_use]
+pub fn after_of(after: Duration) -> SignedDuration {
+    SignedDuration::try_from(after).unwrap_or(SignedDuration::from_mins(1))
 }
 
 /// An error of Okta, for people.

@@ -10,7 +10,7 @@ mod step;
 mod surfaces;
 mod tools;
 
-pub use calls::trouble_of;
+pub use calls::{after_of, trouble_of};
 pub use error::Error;
 pub use step::{Done, Subject};
 pub use surfaces::Ours;

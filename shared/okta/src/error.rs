@@ -108,6 +108,16 @@ impl Error {
         }
     }
 
+    /// Whether somebody can mend it, so that the same call is accepted then.
+    #[must_use]
+    pub fn is_mendable(&self) -> bool {
+        match self {
+            Self::Later { .. } | Self::Unclear { .. } => true,
+            Self::Missing { what, .. } => *what == Missing::Group,
+            Self::Refused { mend, .. } => *mend != Mend::Nothing,
+        }
+    }
+
     pub(crate) fn later(ask: Ask<'_>, reason: impl Into<String>, after: Duration) -> Self {
         Self::Later {
             doing: ask.to_string(),
