@@ -195,12 +195,16 @@ pub(crate) fn how_it_stands(actor: &Person, request: &Request) -> Mrkdwn {
             None if request.why == Some(Why::Failed) => {
                 Mrkdwn::from("It could not be carried out, and is being undone:") + of
             }
+            None if request.why == Some(Why::Stopped) => {
+                Mrkdwn::from("The access is being taken back by the people who run Stint")
+            }
             None => Mrkdwn::from("The access is being taken back: its time is over"),
         },
         State::Ended => match (request.why, &request.decision) {
             (Some(Why::AlreadyMember), _) => {
                 user(&request.requester.slack) + " is in the group already, not through Stint"
             }
+            (Some(Why::Stopped), _) => Mrkdwn::from("The people who run Stint ended the access"),
             (Some(Why::Superseded), _) => Mrkdwn::from("A newer request took over from") + of,
             (_, Some(_)) => decided("ended the access of"),
             _ => Mrkdwn::from("The access has ended"),

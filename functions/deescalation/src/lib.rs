@@ -4,16 +4,24 @@
 //! moment, and drives it; that is the only recovery there is. It works without the flows file,
 //! without the policy, and without Slack.
 
+mod drive_due;
+mod end_all;
+mod guard;
+
 use std::sync::Arc;
 
-use access::{Event, MembershipKey, Refusal, RequestId, State};
+use access::RequestId;
 use aws::telemetry::{Unit, metric};
-use aws::{Clock, Config, Due, DueItem, Function, Payload};
-use drive::{Done, Error, Ours, Subject, Tools};
-use jiff::{SignedDuration, Timestamp};
+use aws::{Clock, Config, Due, DueItem, Payload};
+use drive::{Error, Tools};
+use jiff::SignedDuration;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+
+use drive_due::drive_all;
+use end_all::{EndAll, end_all};
+use guard::{Guarded, guard};
 
 /// How far ahead an invocation looks: whatever becomes due until then it drives at its time. Two
 /// sweeps can be almost this far apart.
@@ -22,13 +30,6 @@ const WINDOW: SignedDuration = SignedDuration::from_secs(120);
 /// How many items are driven at once, and of how many the cards are drawn; Okta counts concurrent
 /// calls.
 const AT_ONCE: usize = 16;
-
-/// How long a ledger item is left to the requests that hold or held it, which are due at the same
-/// time: they know whom to tell.
-const REQUESTS_FIRST: SignedDuration = SignedDuration::from_secs(5);
-
-/// The shortest wait between two drives of one item.
-const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
 /// What the function needs, built once.
 #[derive(Debug, Clone)]
@@ -50,6 +51,52 @@ impl Deps {
     }
 }
 
+/// Does what `event` says:
+///
+/// - `{"v":1,"request":"…"}` drives that request;
+/// - `{"v":1,"sweep":true}` drives everything that is due;
+/// - `{"end_all":{"expect":2}}` ends every grant, if two people are held in a group, and answers what
+///   became of it;
+/// - an event of CloudFormation refuses the deletion of the stack while anybody is held in.
+///
+/// Anything else changes nothing.
+///
+/// # Errors
+///
+/// What AWS could not do; the platform invokes again, and so does the next sweep.
+pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
+    let now = deps.tools.now();
+    let until = now + WINDOW;
+    match read(event) {
+        Some(Woken::Request(request)) => {
+            let item = DueItem::Request(request);
+            drive_all(deps, vec![Due { at: now, item }], until).await?;
+        }
+        Some(Woken::Sweep) => {
+            let (due, missed) = deps.tools.table.due(until).await;
+            let oldest = due
+                .first()
+                .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
+            metric("OverdueSeconds", oldest.max(0.0), Unit::Seconds, now);
+            drive_all(deps, due, until).await?;
+            if let Some(missed) = missed {
+                return Err(missed.into());
+            }
+        }
+        Some(Woken::EndAll(asked)) => return end_all(deps, asked, until).await,
+        Some(Woken::Guarded(event)) => guard(deps, *event).await?,
+        None => {}
+    }
+    Ok(Value::Null)
+}
+
+enum Woken {
+    Request(RequestId),
+    Sweep,
+    EndAll(EndAll),
+    Guarded(Box<Guarded>),
+}
+
 /// What wakes the function every minute.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,208 +105,17 @@ struct Sweep {
     sweep: bool,
 }
 
-/// Drives the request that `event` names, or everything that is due: `{"v":1,"sweep":true}`.
-///
-/// # Errors
-///
-/// What AWS could not do; the platform invokes again, and so does the next sweep.
-pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
-    let now = deps.tools.now();
-    let until = now + WINDOW;
-    let mut failure = None;
-    let due = match read(event) {
-        Some(Woken::By(request)) => vec![Due {
-            at: now,
-            item: DueItem::Request(request),
-        }],
-        Some(Woken::BySweep) => {
-            let (due, missed) = deps.tools.table.due(until).await;
-            failure = missed.map(Error::from);
-            due
-        }
-        None => return Ok(()),
-    };
-    let overdue = due.iter().filter(|due| due.at <= now).count();
-    let oldest = due
-        .first()
-        .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
-    #[expect(clippy::cast_precision_loss, reason = "a count for a graph")]
-    metric("Overdue", overdue as f64, Unit::Count, now);
-    metric("OldestOverdue", oldest.max(0.0), Unit::Seconds, now);
-    let mut driven = JoinSet::new();
-    for due in due {
-        let strand = deps.tools.clock.strand();
-        let driving = drive_until(deps.clone(), due, until);
-        driven.spawn(async move {
-            let _strand = strand;
-            driving.await
-        });
-    }
-    while let Some(result) = driven.join_next().await {
-        match result {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failure = Some(error),
-            Err(error) => tracing::error!(%error, "an item was not driven: {error}"),
-        }
-    }
-    failure.map_or(Ok(()), Err)
-}
-
-enum Woken {
-    By(RequestId),
-    BySweep,
-}
-
-fn read(event: serde_json::Value) -> Option<Woken> {
-    if let Ok(Sweep { v, sweep: true }) = serde_json::from_value(event.clone())
+fn read(event: Value) -> Option<Woken> {
+    if let Ok(Sweep { v, sweep: true }) = Sweep::deserialize(&event)
         && v == access::SCHEMA_VERSION
     {
-        return Some(Woken::BySweep);
+        return Some(Woken::Sweep);
     }
-    Payload::read(event).map(Woken::By)
-}
-
-/// Drives one item when it is due, and again whenever it is due again before `until`.
-async fn drive_until(deps: Deps, mut due: Due, until: Timestamp) -> Result<(), Error> {
-    loop {
-        match drive_once(&deps, &due, until).await {
-            Ok(Some(at)) if at <= until => due.at = at.max(deps.tools.now() + PAUSE),
-            Ok(_) => return Ok(()),
-            Err(error) => {
-                tracing::error!(item = ?due.item, %error, "an item was not driven: {error}");
-                return Err(error);
-            }
-        }
+    if let Some(asked) = EndAll::read(&event) {
+        return Some(Woken::EndAll(asked));
     }
-}
-
-/// Drives one item when it is due; gives back when it is due again. After `until` it is left to the
-/// next sweep.
-async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<Timestamp>, Error> {
-    let tools = &deps.tools;
-    let id = match &due.item {
-        DueItem::Request(id) => id,
-        DueItem::Membership(key) => {
-            tools.clock.sleep_until(due.at + REQUESTS_FIRST).await;
-            let _turn = deps.turns.acquire().await;
-            return drive_membership(tools, key).await;
-        }
-    };
-    tools.clock.sleep_until(due.at).await;
-    let turn = deps.turns.acquire().await;
-    if tools.now() > until {
-        return Ok(None);
+    if let Ok(event) = Guarded::deserialize(&event) {
+        return Some(Woken::Guarded(Box::new(event)));
     }
-    let (done, again) = drive_request(tools, id).await?;
-    // Nobody waits for a turn because Slack is slow.
-    drop(turn);
-    let _drawing = deps.drawings.acquire().await;
-    if tools.now() <= until {
-        draw(tools, id, done).await?;
-    }
-    match again {
-        Some(at) => Ok(Some(at)),
-        None => Ok(tools.table.request(id).await?.and_then(|it| it.due_at())),
-    }
-}
-
-/// Does what is due for the request `id` but its cards and messages. Gives back the step that was
-/// taken, if one was, and when something is due again, if the request itself cannot tell.
-async fn drive_request(
-    tools: &Tools,
-    id: &RequestId,
-) -> Result<(Option<Done>, Option<Timestamp>), Error> {
-    let Some(request) = tools.table.request(id).await? else {
-        tracing::error!(request = %id, "request {id} is not in the table");
-        return Ok((None, None));
-    };
-    let done = match request.state {
-        State::Pending => {
-            let subject = Subject::Request(id.clone());
-            settle(tools.step(&subject, &Event::Expire).await)?
-        }
-        _ if request.state.is_final() => None,
-        _ => deescalate(tools, id).await?,
-    };
-    let is_due = request.drive_at.is_some_and(|at| at <= tools.now());
-    let is_waiting = matches!(request.state, State::Approved | State::Escalating);
-    let mut again = None;
-    if done.is_none() && is_due && is_waiting {
-        tools.hand(Function::Escalation, id).await;
-        again = Some(tools.now() + access::CLAIM);
-    }
-    Ok((done, again))
-}
-
-/// Draws the cards and sends the messages of the request `id` that are due, or that `done` owed.
-async fn draw(tools: &Tools, id: &RequestId, done: Option<Done>) -> Result<(), Error> {
-    let request = tools.table.request(id).await?;
-    let due_at = request.and_then(|it| it.surfaces_at);
-    if due_at.is_some_and(|at| at <= tools.now()) {
-        let subject = Subject::Request(id.clone());
-        if settle(tools.step(&subject, &Event::Claim).await)?.is_some() {
-            tools.show(id, Ours::All).await;
-            return Ok(());
-        }
-    }
-    if let Some(done) = done {
-        tools.show(id, done.ours()).await;
-    }
-    Ok(())
-}
-
-/// Ends the request if its time has come, and goes on with its removal. Gives back what was done, if
-/// anything was.
-async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error> {
-    let subject = Subject::Grant(id.clone());
-    let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? else {
-        return Ok(None);
-    };
-    tools.carry_out(&done).await;
-    let answered = tools.call(&subject, &done).await?;
-    if let Some(answered) = &answered {
-        tools.carry_out(answered).await;
-        removed(answered);
-    }
-    Ok(Some(match answered {
-        Some(answered) => Done {
-            before: done.before,
-            ..answered
-        },
-        None => done,
-    }))
-}
-
-/// Does what is due for the ledger item `key`; gives back when something is due again.
-async fn drive_membership(tools: &Tools, key: &MembershipKey) -> Result<Option<Timestamp>, Error> {
-    let subject = Subject::Membership(key.clone());
-    if let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? {
-        tools.carry_out(&done).await;
-        tools.call(&subject, &done).await?;
-    }
-    let item = tools.table.membership(key).await?;
-    Ok(item.and_then(|item| item.due_at))
-}
-
-/// A refusal means that there is nothing to do now.
-fn settle(step: Result<Done, Error>) -> Result<Option<Done>, Error> {
-    match step {
-        Ok(done) => Ok(Some(done)),
-        Err(Error::Refused {
-            refusal: Refusal::NotDue(_) | Refusal::MovedOn(_),
-            ..
-        }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Records how late a removal was.
-fn removed(done: &Done) {
-    if let Some(request) = done.request()
-        && request.state.is_final()
-        && let Some(end) = request.ends_at
-    {
-        let late = done.at.duration_since(end).as_secs_f64().max(0.0);
-        metric("Lateness", late, Unit::Seconds, done.at);
-    }
+    Payload::read(event).map(Woken::Request)
 }

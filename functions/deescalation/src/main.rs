@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     aws::telemetry::init("deescalation");
-    let deps = Deps::connect(&aws::Config::from_env().await?, Arc::new(aws::SystemClock));
+    let deps = Deps::connect(&aws::Config::from_env()?, Arc::new(aws::SystemClock));
     let answer =
         async |event: LambdaEvent<_>| handler(&deps, event.payload).await.map_err(Error::from);
     run(service_fn(answer)).await

@@ -80,7 +80,7 @@ impl Deps {
         Self {
             secrets: SlackSecrets::new(config, clock.clone()),
             handoffs: Handoffs::new(config),
-            http: reqwest::Client::new(),
+            http: config.client.clone(),
             flows: Arc::new(FlowsFile::new(&config.flows_dir)),
             slack_base: config.slack_base.clone(),
             clock,

@@ -239,7 +239,9 @@ impl World {
 
 fn config(base: &str, flows_dir: PathBuf) -> Config {
     let credentials = Credentials::new("key", "secret", None, None, "test");
+    let client = https::client();
     let sdk = SdkConfig::builder()
+        .http_client(https::for_aws(client.clone()))
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
         .endpoint_url(base)
@@ -254,6 +256,7 @@ fn config(base: &str, flows_dir: PathBuf) -> Config {
         connector_role_arn: String::new(),
         external_id: String::new(),
         schedule_group: String::new(),
+        schedule_dlq_arn: String::new(),
         schedule_role_arn: String::new(),
         approval_function: "stint-approval".to_owned(),
         escalation_function: String::new(),
@@ -262,6 +265,7 @@ fn config(base: &str, flows_dir: PathBuf) -> Config {
         slack_base: format!("{base}/slack/api/").parse().unwrap(),
         okta_org: String::new(),
         okta_base: base.parse().unwrap(),
+        client,
         sdk,
     }
 }

@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aws::Clock;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use jiff::SignedDuration;
-use reqwest::Url;
+use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -112,6 +109,7 @@ impl Places {
 
     /// What a function of the stack knows, with the credentials of `access_key`.
     fn config(&self, access_key: &str) -> aws::Config {
+        let client = https::client();
         aws::Config {
             table: TABLE.to_owned(),
             slack_secret: SLACK_SECRET.to_owned(),
@@ -121,6 +119,7 @@ impl Places {
             external_id: EXTERNAL_ID.to_owned(),
             schedule_group: SCHEDULE_GROUP.to_owned(),
             schedule_role_arn: SCHEDULE_ROLE.to_owned(),
+            schedule_dlq_arn: String::new(),
             approval_function: Function::Approval.name().to_owned(),
             escalation_function: Function::Escalation.name().to_owned(),
             deescalation_function: Function::Deescalation.arn(),
@@ -128,7 +127,8 @@ impl Places {
             slack_base: self.slack.clone(),
             okta_org: OKTA_ORG.to_owned(),
             okta_base: self.okta.clone(),
-            sdk: sdk(&self.aws, access_key),
+            sdk: sdk(client.clone(), &self.aws, access_key),
+            client,
         }
     }
 }
@@ -136,25 +136,15 @@ impl Places {
 /// The whole table, which only the JSON surface reads, straight from the database at `url`.
 pub(crate) fn table(places: &Places, url: &str) -> aws::Table {
     let mut config = places.config("AKIASANDBOXSURFACE");
-    config.sdk = sdk(url, "AKIASANDBOXSURFACE");
+    config.sdk = sdk(config.client.clone(), url, "AKIASANDBOXSURFACE");
     aws::Table::new(&config)
 }
 
 /// The SDK as it is set up in Lambda, except that nothing comes from the environment.
-fn sdk(url: &str, access_key: &str) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(3))
-        .operation_attempt_timeout(Duration::from_secs(5))
-        .build();
+fn sdk(client: Client, url: &str, access_key: &str) -> SdkConfig {
     let credentials = Credentials::new(access_key, "sandbox", None, None, "sandbox");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static(REGION))
-        .endpoint_url(url)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard())
-        .timeout_config(timeouts)
-        .build()
+    let credentials = SharedCredentialsProvider::new(credentials);
+    aws::sdk(client, REGION.to_owned(), credentials, Some(url.to_owned()))
 }
 
 /// The functions, and their environments that wait for the next event.
@@ -278,7 +268,10 @@ impl Deps {
             }
             Self::Approval(deps) => nothing(Box::pin(approval::handler(deps, event)).await),
             Self::Escalation(deps) => nothing(Box::pin(escalation::handler(deps, event)).await),
-            Self::Deescalation(deps) => nothing(Box::pin(deescalation::handler(deps, event)).await),
+            Self::Deescalation(deps) => {
+                let answer = Box::pin(deescalation::handler(deps, event)).await;
+                answer.map_err(|error| error.to_string())
+            }
         }
     }
 }

@@ -10,6 +10,7 @@
 //! - [`slack`], [`okta`]: the simulated services.
 //! - `clock`, `engine`: time, which can be moved, and what it makes happen.
 //! - `faults`: switches that break all of these.
+//! - `outside`: the simulated services and their switches; [`services`] serves them alone.
 //! - `surface`: the page and its JSON surface.
 
 mod aws_endpoint;
@@ -22,7 +23,10 @@ mod handoffs;
 mod ingress;
 mod nonsense;
 pub mod okta;
+mod outside;
+mod sandbox;
 mod server;
+pub mod services;
 pub mod slack;
 pub mod slack_delivery;
 mod store;
@@ -41,7 +45,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws::Clock;
-use reqwest::Url;
+pub use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -58,6 +62,7 @@ use faults::{Faults, System};
 use functions::{Functions, Places};
 use handoffs::Handoffs;
 use ingress::Ingress;
+use outside::Outside;
 use surface::Surface;
 use work::Work;
 
@@ -181,7 +186,7 @@ async fn open(options: Options) -> Result<Opened, Error> {
     let slack = slack::Slack::open(file("slack.jsonl"), Arc::clone(&shared))
         .map_err(broken("slack.jsonl"))?;
     let okta = okta::Okta::open(&file("okta.json"), shared).map_err(broken("okta.json"))?;
-    let dynamo = Dynamo::open(&file("table.db"), reqwest::Client::new()).await?;
+    let dynamo = Dynamo::open(&file("table.db"), https::client()).await?;
     let scheduler = Scheduler::open(&file("schedules.json"), clock.clone())?;
     let secrets = Secrets::open(&file("secrets.json"))?;
     let flows = file("flows");
@@ -216,21 +221,25 @@ async fn open(options: Options) -> Result<Opened, Error> {
         sts: Sts::new(),
         handoffs: handoffs.clone(),
     };
+    let ingress = Ingress {
+        handoffs: handoffs.clone(),
+        engine: Arc::clone(&engine),
+        clock: clock.clone(),
+    };
     let surface = Surface {
         port: address.port(),
-        ingress: Ingress {
-            handoffs: handoffs.clone(),
-            engine: Arc::clone(&engine),
-            clock: clock.clone(),
+        outside: Outside {
+            slack,
+            okta,
+            faults: faults.clone(),
+            ingress: Arc::new(ingress.clone()),
         },
+        ingress,
         engine: Arc::clone(&engine),
         clock,
         handoffs,
         scheduler,
         secrets,
-        faults: faults.clone(),
-        slack,
-        okta,
         table,
     };
     let aws = faults.around(System::Aws, aws_endpoint::router(services));

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use aws::Clock;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state, map_response};
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -18,15 +18,17 @@ use crate::Nonsense;
 use crate::aws_endpoint::{Scheduler, Secrets};
 use crate::clock::SandboxClock;
 use crate::engine::Engine;
-use crate::faults::{Faults, System};
+use crate::functions::Function;
 use crate::handoffs::Handoffs;
 use crate::ingress::{self, Ingress};
-use crate::okta::Okta;
-use crate::slack::Slack;
+use crate::outside::Outside;
+use crate::sandbox::{guarded, read, refused};
 use crate::slack_delivery::SignedHttp;
 
 /// The farthest that time is moved at once: ten years.
 const FARTHEST_S: u64 = 10 * 366 * 24 * 60 * 60;
+
+const WHAT: &str = "there are /sandbox/state, slack, okta, secret, clock, invoke and faults";
 
 /// The files of the page: path, type, content.
 const PAGE: [(&str, &str, &str); 3] = [
@@ -57,28 +59,19 @@ pub(crate) struct Surface {
     pub(crate) handoffs: Handoffs,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) secrets: Arc<Secrets>,
-    pub(crate) faults: Faults,
-    pub(crate) slack: Slack,
-    pub(crate) okta: Okta,
+    pub(crate) outside: Outside,
     pub(crate) table: aws::Table,
 }
 
 /// The router of everything that is on the local run's own address.
 pub(crate) fn router(surface: Surface) -> Router {
-    let slack = surface.faults.around(System::Slack, surface.slack.router());
-    let okta = surface.faults.around(System::Okta, surface.okta.router());
     let sandbox = Router::new()
         .route("/state", get(state))
-        .route("/slack", post(slack_act))
-        .route("/okta", post(okta_admin))
         .route("/secret", post(secret))
         .route("/clock", post(clock))
-        .route("/faults", post(fault).delete(no_faults))
-        .route("/faults/{id}", delete(no_fault))
-        .fallback(unknown)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(from_fn_with_state(surface.port, only_own))
-        .with_state(surface.clone());
+        .route("/invoke", post(invoke))
+        .with_state(surface.clone())
+        .merge(surface.outside.sandbox());
     let mut page = Router::new();
     for (path, kind, content) in PAGE {
         page = page.route(
@@ -89,53 +82,9 @@ pub(crate) fn router(surface: Surface) -> Router {
     Router::new()
         .route(ingress::PATH, post(events))
         .with_state(surface.ingress)
-        .nest("/slack/api", slack)
-        .nest("/okta", okta)
-        .nest("/sandbox", sandbox)
+        .merge(surface.outside.services())
+        .nest("/sandbox", guarded(surface.port, sandbox, WHAT))
         .merge(page.layer(map_response(unframed)))
-}
-
-/// Refuses what does not come from the page itself, or from a program on this machine: another web
-/// page must not press its buttons.
-async fn only_own(State(port): State<u16>, request: Request, next: Next) -> Response {
-    let reason = foreign(port, request.method(), request.headers());
-    match reason {
-        None => next.run(request).await,
-        Some((error, hint)) => refused(StatusCode::FORBIDDEN, &error, &hint),
-    }
-}
-
-fn foreign(port: u16, method: &Method, headers: &HeaderMap) -> Option<(String, String)> {
-    let text = |name: HeaderName| {
-        headers
-            .get(name)
-            .map(|it| String::from_utf8_lossy(it.as_bytes()))
-    };
-    let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
-    let host = text(header::HOST).unwrap_or_default();
-    if !hosts.iter().any(|own| host.eq_ignore_ascii_case(own)) {
-        return Some((
-            format!("the request is for the host `{host}`"),
-            format!("ask http://{}", hosts.join(" or http://")),
-        ));
-    }
-    if let Some(origin) = text(header::ORIGIN)
-        && !hosts.iter().any(|own| *origin == format!("http://{own}"))
-    {
-        return Some((
-            format!("the request comes from the web page `{origin}`"),
-            "only the page of the local run itself may ask".to_owned(),
-        ));
-    }
-    let kind = text(header::CONTENT_TYPE).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim();
-    if method == Method::POST && !essence.eq_ignore_ascii_case("application/json") {
-        return Some((
-            format!("the content type is `{kind}`"),
-            "send JSON, with `content-type: application/json`".to_owned(),
-        ));
-    }
-    None
 }
 
 /// No other page may show this one in a frame and have its buttons pressed there.
@@ -144,46 +93,6 @@ async fn unframed(mut response: Response) -> Response {
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
-}
-
-fn refused(status: StatusCode, error: &str, hint: &str) -> Response {
-    (status, Json(json!({"error": error, "hint": hint}))).into_response()
-}
-
-async fn unknown(request: Request) -> Response {
-    let path = request.uri().path();
-    refused(
-        StatusCode::NOT_FOUND,
-        &format!("there is no `/sandbox{path}`"),
-        "there are /sandbox/state, slack, okta, secret, clock and faults",
-    )
-}
-
-async fn wrong_method(request: Request) -> Response {
-    let (method, path) = (request.method(), request.uri().path());
-    refused(
-        StatusCode::METHOD_NOT_ALLOWED,
-        &format!("`/sandbox{path}` does not know {method}"),
-        "GET /sandbox/state; POST to the others; DELETE /sandbox/faults or /sandbox/faults/<id>",
-    )
-}
-
-fn read(body: &Bytes) -> Result<Value, Nonsense> {
-    serde_json::from_slice(body).map_err(|error| {
-        Nonsense::new(
-            format!("the body is not JSON: {error}"),
-            "send a JSON object",
-        )
-    })
-}
-
-async fn slack_act(State(surface): State<Surface>, body: Bytes) -> Result<Json<Value>, Nonsense> {
-    let body = read(&body)?;
-    surface.slack.act(&body, &surface.ingress).await.map(Json)
-}
-
-async fn okta_admin(State(surface): State<Surface>, body: Bytes) -> Result<Json<Value>, Nonsense> {
-    surface.okta.admin(&read(&body)?).map(Json)
 }
 
 async fn secret(State(surface): State<Surface>, body: Bytes) -> Result<Response, Nonsense> {
@@ -246,22 +155,22 @@ async fn clock(State(surface): State<Surface>, body: Bytes) -> Result<Response, 
     }
 }
 
-async fn fault(State(surface): State<Surface>, body: Bytes) -> Result<Json<Value>, Nonsense> {
-    let id = surface.faults.add(read(&body)?)?;
-    Ok(Json(json!({"id": id})))
-}
-
-async fn no_fault(
-    State(surface): State<Surface>,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Nonsense> {
-    surface.faults.remove(&id)?;
-    Ok(Json(json!({})))
-}
-
-async fn no_faults(State(surface): State<Surface>) -> Json<Value> {
-    surface.faults.clear();
-    Json(json!({}))
+/// Invokes a function and waits for it, as an administrator of AWS can.
+async fn invoke(State(surface): State<Surface>, body: Bytes) -> Result<Json<Value>, Nonsense> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Invoke {
+        function: Function,
+        event: Value,
+    }
+    let Invoke { function, event } = serde_json::from_value(read(&body)?).map_err(|error| {
+        let hint = r#"send {"function":"deescalation","event":{"end_all":{"expect":1}}}"#;
+        Nonsense::new(error.to_string(), hint)
+    })?;
+    Ok(Json(match surface.handoffs.invoke(function, event).await {
+        Ok(answer) => json!({ "answer": answer }),
+        Err(error) => json!({ "error": error }),
+    }))
 }
 
 /// What Slack sends, as API Gateway takes it.
@@ -319,14 +228,14 @@ async fn state(
         "now": surface.clock.now(),
         "idle": surface.engine.is_idle(),
         "frozen": surface.clock.is_frozen(),
-        "slack": surface.slack.state(),
-        "okta": surface.okta.state(),
+        "slack": surface.outside.slack.state(),
+        "okta": surface.outside.okta.state(),
         "requests": requests,
         "memberships": memberships,
         "schedules": surface.scheduler.state(),
         "handoffs": surface.handoffs.state(),
         "audit": audit,
-        "faults": surface.faults.state(),
+        "faults": surface.outside.faults.state(),
         "secret": if surface.secrets.has_okta() { "set" } else { "empty" },
     });
     Ok(Json(state).into_response())

@@ -139,7 +139,7 @@ fn options(folder: &TempDir) -> Options {
 }
 
 fn client() -> Client {
-    Client::builder()
+    https::builder()
         .timeout(Duration::from_mins(2))
         .build()
         .unwrap()

@@ -73,6 +73,8 @@ pub struct Request {
     pub starts_at: Option<Timestamp>,
     /// When the access ends; whole seconds. It never moves while a call may have taken effect.
     pub ends_at: Option<Timestamp>,
+    /// Since when the access should be gone; only from [`State::Deescalating`] on.
+    pub over_at: Option<Timestamp>,
     /// When it was over, in whichever way.
     pub closed_at: Option<Timestamp>,
     /// How many calls that add were announced; names the schedules.
@@ -106,6 +108,19 @@ impl Request {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
+    }
+
+    /// For how long the access should have been gone and is not, as far as known.
+    #[must_use]
+    pub fn overdue(&self, now: Timestamp) -> Option<SignedDuration> {
+        let over_at = match self.state {
+            State::Escalating | State::Active => self.ends_at,
+            State::Deescalating => self.over_at,
+            _ => None,
+        };
+        over_at
+            .map(|at| now.duration_since(at))
+            .filter(SignedDuration::is_positive)
     }
 
     /// The membership it is about; none while its requester is not known in Okta.
@@ -237,6 +252,8 @@ pub enum Why {
     Revoked,
     /// The requester gave it back.
     Withdrawn,
+    /// The people who run Stint ended every grant.
+    Stopped,
     /// An extension of it took over.
     Superseded,
     /// The person was in the group before anybody asked.
@@ -253,6 +270,7 @@ impl Why {
             Self::Elapsed => "elapsed",
             Self::Revoked => "revoked",
             Self::Withdrawn => "withdrawn",
+            Self::Stopped => "stopped",
             Self::Superseded => "superseded",
             Self::AlreadyMember => "already_member",
             Self::Failed => "failed",

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sts::config::SharedCredentialsProvider;
+use reqwest::Client;
 use url::Url;
 
 /// What a function must know about the stack it runs in. `template.yaml` sets it in the environment.
@@ -26,6 +30,8 @@ pub struct Config {
     pub schedule_group: String,
     /// The role that a schedule uses (`STINT_SCHEDULE_ROLE_ARN`).
     pub schedule_role_arn: String,
+    /// The queue for what a schedule could not deliver (`STINT_SCHEDULE_DLQ_ARN`); none if empty.
+    pub schedule_dlq_arn: String,
     /// The function `approval`, by name or ARN (`STINT_APPROVAL`).
     pub approval_function: String,
     /// The function `escalation`, by name or ARN (`STINT_ESCALATION`).
@@ -40,6 +46,8 @@ pub struct Config {
     pub okta_org: String,
     /// The Okta org's address (`STINT_OKTA_URL`, `https://` and the domain by default).
     pub okta_base: Url,
+    /// What everything is sent with.
+    pub client: Client,
     /// The AWS SDK's region, credentials and endpoint.
     pub sdk: SdkConfig,
 }
@@ -55,7 +63,7 @@ impl Config {
         clippy::disallowed_methods,
         reason = "this is the edge at which the environment is read"
     )]
-    pub async fn from_env() -> Result<Self, String> {
+    pub fn from_env() -> Result<Self, String> {
         let text = |name: &str| std::env::var(name).unwrap_or_default();
         let or = |name: &str, default: &str| {
             std::env::var(name)
@@ -69,10 +77,12 @@ impl Config {
                 .map_err(|error| format!("`{name}` is `{value}`, expected an address: {error}"))
         };
         let okta_org = text("STINT_OKTA_ORG");
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(5))
-            .build();
+        // Lambda puts credentials into the environment and nowhere else: nothing that could find them
+        // in other places is built in.
+        let credentials =
+            SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+        let client = https::client();
+        let endpoint = Some(text("AWS_ENDPOINT_URL")).filter(|url| !url.is_empty());
         Ok(Self {
             table: text("STINT_TABLE"),
             slack_secret: text("STINT_SLACK_SECRET"),
@@ -82,6 +92,7 @@ impl Config {
             external_id: text("STINT_CONNECTOR_EXTERNAL_ID"),
             schedule_group: text("STINT_SCHEDULE_GROUP"),
             schedule_role_arn: text("STINT_SCHEDULE_ROLE_ARN"),
+            schedule_dlq_arn: text("STINT_SCHEDULE_DLQ_ARN"),
             approval_function: text("STINT_APPROVAL"),
             escalation_function: text("STINT_ESCALATION"),
             deescalation_function: text("STINT_DEESCALATION"),
@@ -89,10 +100,31 @@ impl Config {
             slack_base: address("STINT_SLACK_URL", "https://slack.com/api/")?,
             okta_base: address("STINT_OKTA_URL", &format!("https://{okta_org}"))?,
             okta_org,
-            sdk: aws_config::defaults(BehaviorVersion::v2026_01_12())
-                .timeout_config(timeouts)
-                .load()
-                .await,
+            sdk: sdk(client.clone(), text("AWS_REGION"), credentials, endpoint),
+            client,
         })
     }
+}
+
+/// The AWS SDK for `region`, with `credentials`, which sends its calls with `client`; at `endpoint`
+/// instead of AWS, where there is one.
+#[must_use]
+pub fn sdk(
+    client: Client,
+    region: String,
+    credentials: SharedCredentialsProvider,
+    endpoint: Option<String>,
+) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(5))
+        .build();
+    let mut sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(region))
+        .credentials_provider(credentials)
+        .retry_config(RetryConfig::standard())
+        .timeout_config(timeouts)
+        .http_client(https::for_aws(client));
+    sdk.set_endpoint_url(endpoint);
+    sdk.build()
 }

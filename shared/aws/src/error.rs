@@ -8,6 +8,9 @@ pub enum Error {
     /// The item was written by somebody else since it was loaded: load it and decide again.
     #[error("the item has moved since it was read")]
     Moved,
+    /// The stack is being deleted: no access is given any more.
+    #[error("the stack is being deleted, and gives no access any more")]
+    Closing,
     /// Somebody must put a secret in place, or let the function read it.
     #[error("{error}")]
     Unconfigured {
@@ -69,6 +72,7 @@ impl Error {
             Self::UnknownVersion { .. } | Self::Unreadable { .. } => {
                 "the people who run Stint must look at the table"
             }
+            Self::Closing => "nothing to do: if the deletion is refused, it is tried again",
             Self::Moved | Self::Unavailable { .. } => {
                 "try again in a minute; if it stays, the people who run Stint must look at AWS"
             }

@@ -22,7 +22,7 @@ pub mod telemetry;
 use jiff::Timestamp;
 
 pub use clock::{Clock, SystemClock};
-pub use config::Config;
+pub use config::{Config, sdk};
 pub use connector::{Connector, OktaToken};
 pub use error::Error;
 pub use handoff::{Function, Handoffs, Payload, Signed};

@@ -4,7 +4,7 @@
 
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::types::{
-    ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
+    ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
 };
 use jiff::Timestamp;
 
@@ -19,6 +19,7 @@ pub struct Schedules {
     group: String,
     role_arn: String,
     function_arn: String,
+    dlq_arn: String,
 }
 
 impl Schedules {
@@ -30,6 +31,7 @@ impl Schedules {
             group: config.schedule_group.clone(),
             role_arn: config.schedule_role_arn.clone(),
             function_arn: config.deescalation_function.clone(),
+            dlq_arn: config.schedule_dlq_arn.clone(),
         }
     }
 
@@ -47,11 +49,15 @@ impl Schedules {
                 error: error.to_string(),
             }
         })?;
+        let dlq = Some(&self.dlq_arn)
+            .filter(|arn| !arn.is_empty())
+            .map(|arn| DeadLetterConfig::builder().arn(arn).build());
         let built = (|| {
             let target = Target::builder()
                 .arn(&self.function_arn)
                 .role_arn(&self.role_arn)
                 .input(input)
+                .set_dead_letter_config(dlq)
                 .build()?;
             let window = FlexibleTimeWindow::builder()
                 .mode(FlexibleTimeWindowMode::Off)

@@ -9,21 +9,26 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, TransactWriteItem,
+};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use access::audit::Entry;
 use access::{
-    Group, Loaded, Membership, MembershipChange, MembershipKey, OktaUser, Org, Request, RequestId,
-    SCHEMA_VERSION, SlackUser, State, Transition,
+    CallKind, Effect, Group, Loaded, Membership, MembershipChange, MembershipKey, OktaUser, Org,
+    Request, RequestId, SCHEMA_VERSION, SlackUser, State, Transition,
 };
 
 use crate::{Config, Error, millis};
 
 /// How many partitions the `due` index has, so that no single one limits the sweep.
 const DUE_SHARDS: u8 = 16;
+
+/// How long no access is given after somebody began to delete the stack, in seconds.
+const CLOSED_S: i64 = 60 * 60;
 
 /// How long a request that is over stays in the table, in seconds; its audit entries stay for good.
 const KEPT_S: i64 = 400 * 24 * 60 * 60;
@@ -146,14 +151,48 @@ impl Table {
         (due, missed)
     }
 
+    /// Has no access be given from now on, for an hour: the stack is being deleted.
+    pub async fn close(&self, now: Timestamp) -> Result<(), Error> {
+        let until = now.as_second() + CLOSED_S;
+        let mut item = item(STACK.to_owned(), CLOSING, "", &until)?;
+        item.insert(
+            "closed_until".to_owned(),
+            AttributeValue::N(until.to_string()),
+        );
+        self.put(item, OnlyIf::Whatever).await
+    }
+
+    /// Has access be given again.
+    pub async fn open(&self) -> Result<(), Error> {
+        let (pk, sk) = (STACK.to_owned(), CLOSING.to_owned());
+        let change = Change::Delete { pk, sk };
+        let only_if = OnlyIf::Whatever;
+        self.transact(vec![Write { change, only_if }]).await
+    }
+
     /// Writes what `step` says, together with its audit entries, on the condition that nothing in
-    /// `loaded` has moved.
+    /// `loaded` has moved and, where the step announces an add, that the stack is not being deleted.
     ///
     /// # Errors
     ///
     /// [`Error::Moved`] if something has: nothing was written, load and decide again.
-    pub async fn commit(&self, loaded: &Loaded, step: &Transition) -> Result<(), Error> {
+    /// [`Error::Closing`] if the stack is being deleted: nothing was written.
+    pub async fn commit(
+        &self,
+        loaded: &Loaded,
+        step: &Transition,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         let mut writes = Vec::new();
+        if step.effects.iter().any(is_add) {
+            writes.push(Write {
+                change: Change::Check {
+                    pk: STACK.to_owned(),
+                    sk: CLOSING.to_owned(),
+                },
+                only_if: OnlyIf::Open(now),
+            });
+        }
         if let Some(request) = &step.request {
             writes.push(put_request(request, loaded.request.as_ref())?);
         }
@@ -281,10 +320,14 @@ impl Table {
         let Some(write) = writes.pop() else {
             return Ok(());
         };
-        let Change::Put(item) = write.change else {
-            return self.transact(vec![write]).await;
-        };
-        let (condition, values) = write.only_if.condition();
+        match write.change {
+            Change::Put(item) => self.put(item, write.only_if).await,
+            _ => self.transact(vec![write]).await,
+        }
+    }
+
+    async fn put(&self, item: Item, only_if: OnlyIf) -> Result<(), Error> {
+        let (condition, values) = only_if.condition();
         let put = self
             .client
             .put_item()
@@ -300,6 +343,9 @@ impl Table {
     }
 
     async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
+        let closing = writes
+            .iter()
+            .position(|write| matches!(write.only_if, OnlyIf::Open(_)));
         let mut items = Vec::with_capacity(writes.len());
         for write in writes {
             items.push(write.item(&self.name)?);
@@ -313,13 +359,20 @@ impl Table {
         };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let moved = cancelled.cancellation_reasons().iter().any(|reason| {
-                    matches!(
-                        reason.code(),
-                        Some("ConditionalCheckFailed" | "TransactionConflict")
-                    )
-                });
-                if moved {
+                let codes: Vec<Option<&str>> = cancelled
+                    .cancellation_reasons()
+                    .iter()
+                    .map(CancellationReason::code)
+                    .collect();
+                let is_closed = closing.and_then(|at| codes.get(at)).copied().flatten();
+                if is_closed == Some("ConditionalCheckFailed") {
+                    return Err(Error::Closing);
+                }
+                if codes
+                    .iter()
+                    .flatten()
+                    .any(|code| matches!(*code, "ConditionalCheckFailed" | "TransactionConflict"))
+                {
                     return Err(Error::Moved);
                 }
                 Err(Error::of("DynamoDB", error))
@@ -338,6 +391,13 @@ const REQUEST: &str = "request";
 const MEMBERSHIP: &str = "membership";
 const BINDING: &str = "binding";
 const AUDIT: &str = "audit#";
+const STACK: &str = "stack";
+const CLOSING: &str = "closing";
+
+/// Whether the effect sends a call that puts somebody into a group.
+fn is_add(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send { kind, .. } if *kind == CallKind::Add)
+}
 
 fn request_pk(id: &RequestId) -> String {
     format!("request#{id}")
@@ -380,6 +440,8 @@ enum OnlyIf {
     Version(String),
     Absent,
     Whatever,
+    /// Not there, or for a time that is over.
+    Open(Timestamp),
 }
 
 impl OnlyIf {
@@ -396,6 +458,13 @@ impl OnlyIf {
             ),
             Self::Absent => (Some("attribute_not_exists(pk)".to_owned()), None),
             Self::Whatever => (None, None),
+            Self::Open(now) => (
+                Some("attribute_not_exists(pk) OR closed_until < :now".to_owned()),
+                Some(HashMap::from([(
+                    ":now".to_owned(),
+                    AttributeValue::N(now.as_second().to_string()),
+                )])),
+            ),
         }
     }
 }

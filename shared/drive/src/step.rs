@@ -128,7 +128,8 @@ impl Tools {
                 return Err(Error::Refused { refusal, loaded });
             }
         };
-        let (written, ()) = tokio::join!(self.table.commit(&loaded, &step), self.schedule(&step));
+        let (written, ()) =
+            tokio::join!(self.table.commit(&loaded, &step, at), self.schedule(&step));
         written?;
         for entry in &step.audit {
             tracing::info!(

@@ -3,16 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use access::Org;
+use aws::telemetry::{Unit, metric};
 use aws::{Clock, Config, Connector, Handoffs, Schedules, SlackSecrets, Table};
 use jiff::Timestamp;
-use reqwest::redirect::Policy;
 use secrecy::SecretString;
-
-/// How long a connection is kept that nobody uses.
-const IDLE: Duration = Duration::from_secs(20);
 
 /// The clients that every function but `slack-ingress` needs. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,17 +27,21 @@ pub struct Tools {
     pub okta: okta::Client,
     /// The only org whose credential is used.
     pub org: Org,
+    /// What everything is sent with.
+    pub http: reqwest::Client,
     slack_secrets: SlackSecrets,
     slack_base: reqwest::Url,
-    http: reqwest::Client,
 }
 
 impl Tools {
     /// Builds the clients of `function` for the stack of `config`. Makes no call.
     #[must_use]
     pub fn new(function: &'static str, config: &Config, clock: Arc<dyn Clock>) -> Self {
-        let http = http_client();
-        let connector = Connected(Connector::new(config, clock.clone()));
+        let http = config.client.clone();
+        let connector = Connected {
+            connector: Connector::new(config, clock.clone()),
+            clock: clock.clone(),
+        };
         Self {
             function,
             table: Table::new(config),
@@ -79,19 +79,12 @@ impl Tools {
     }
 }
 
-/// One client for Slack and Okta. Neither redirects, so a redirect is not followed with a token; and a
-/// connection that was idle for long may be dead, of which nothing tells a function that was frozen.
-fn http_client() -> reqwest::Client {
-    reqwest::Client::builder()
-        .redirect(Policy::none())
-        .pool_idle_timeout(IDLE)
-        .build()
-        .unwrap_or_default()
-}
-
 /// The runtime connector as Okta's client sees it.
 #[derive(Debug)]
-struct Connected(Connector);
+struct Connected {
+    connector: Connector,
+    clock: Arc<dyn Clock>,
+}
 
 impl okta::CredentialSource for Connected {
     fn token(
@@ -99,7 +92,7 @@ impl okta::CredentialSource for Connected {
     ) -> Pin<Box<dyn Future<Output = Result<SecretString, okta::CredentialError>> + Send + '_>>
     {
         Box::pin(async move {
-            let token = self.0.okta_token().await;
+            let token = self.connector.okta_token().await;
             token
                 .map(|token| token.0)
                 .map_err(|error| okta::CredentialError {
@@ -111,6 +104,10 @@ impl okta::CredentialSource for Connected {
     }
 
     fn forget(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.0.forget())
+        Box::pin(self.connector.forget())
+    }
+
+    fn failed(&self) {
+        metric("OktaSignInFailed", 1.0, Unit::Count, self.clock.now());
     }
 }

@@ -301,8 +301,20 @@ impl Client {
         Ok(url)
     }
 
-    /// Makes the call; once more if the token is rejected and there is another one.
+    /// Makes the call, and tells the source of the token if there is none that Okta takes.
     async fn call(&self, ask: Ask<'_>, url: Url) -> Result<Answer, Error> {
+        let answer = self.call_signed_in(ask, url).await;
+        if let Err(Error::Refused {
+            mend: Mend::Token, ..
+        }) = answer
+        {
+            self.credential.failed();
+        }
+        answer
+    }
+
+    /// Makes the call; once more if the token is rejected and there is another one.
+    async fn call_signed_in(&self, ask: Ask<'_>, url: Url) -> Result<Answer, Error> {
         let until = Instant::now() + TIMEOUT;
         let token = in_time(ask, until, self.credential.token()).await?;
         let answer = self.send(ask, url.clone(), &token, until).await;

@@ -17,6 +17,9 @@ pub trait CredentialSource: Send + Sync + Debug {
 
     /// Forgets a kept token: Okta rejected it, and there may be a newer one.
     fn forget(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Hears that there is no token that Okta takes: somebody must put one in place.
+    fn failed(&self) {}
 }
 
 /// Why there is no token.

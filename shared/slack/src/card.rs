@@ -134,6 +134,7 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
                     Some(Why::Revoked) => Mrkdwn::from("Revoked by ") + by(),
                     Some(Why::Withdrawn) => Mrkdwn::from("Given back by ") + by(),
                     Some(Why::Elapsed) => Mrkdwn::from("Its time is over"),
+                    Some(Why::Stopped) => Mrkdwn::from("Ended by the people who run Stint"),
                     Some(Why::Superseded) => Mrkdwn::from("Extended"),
                     Some(Why::AlreadyMember | Why::Failed) | None => {
                         Mrkdwn::from("It could not be carried out, and is undone")
@@ -148,6 +149,12 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
                 Mrkdwn::from("Given back by ")
                     + by()
                     + " at "
+                    + closed()
+                    + "\n"
+                    + approved_by(request)
+            }
+            Some(Why::Stopped) => {
+                Mrkdwn::from("Ended by the people who run Stint at ")
                     + closed()
                     + "\n"
                     + approved_by(request)

@@ -133,6 +133,7 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
             let how = match request.why {
                 Some(Why::Revoked) => Mrkdwn::from(" was revoked by ") + by() + ".",
                 Some(Why::Withdrawn) => Mrkdwn::from(" was given back."),
+                Some(Why::Stopped) => Mrkdwn::from(" was ended by the people who run Stint."),
                 Some(Why::Superseded) => Mrkdwn::from(" goes on under a newer request."),
                 _ => Mrkdwn::from(" has ended."),
             };

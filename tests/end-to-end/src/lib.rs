@@ -411,7 +411,7 @@ pub fn buttons(message: &Value) -> Vec<String> {
 }
 
 fn client() -> Client {
-    Client::builder().build().expect("a client")
+    https::client()
 }
 
 async fn program(data: &Path) -> (Child, String) {

@@ -105,7 +105,7 @@ impl Sandbox {
 
     async fn call(&self, method: Method, path: &str, authorization: Option<&str>) -> Seen {
         let url = format!("{}{path}", self.base);
-        let mut request = reqwest::Client::new().request(method, url);
+        let mut request = https::client().request(method, url);
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
@@ -122,7 +122,7 @@ impl Sandbox {
 
 fn client(base: &str, token: &'static str) -> Client {
     let token = Arc::new(Token(token));
-    Client::new(reqwest::Client::new(), base.parse().unwrap(), token)
+    Client::new(https::client(), base.parse().unwrap(), token)
 }
 
 fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> (Mend, String) {

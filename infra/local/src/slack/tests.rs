@@ -89,7 +89,7 @@ impl Workspace {
         let router = axum::Router::new().nest("/slack/api", slack.router());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let token = SecretString::from(BOT_TOKEN);
-        let client = Client::new(reqwest::Client::new(), base.parse().unwrap(), token);
+        let client = Client::new(https::client(), base.parse().unwrap(), token);
         Self {
             slack,
             client,
@@ -102,9 +102,7 @@ impl Workspace {
     /// What the method answers to `body` as it is.
     async fn raw(&self, method: &str, kind: &str, token: Option<&str>, body: &str) -> Value {
         let url = format!("{}{method}", self.base);
-        let mut request = reqwest::Client::new()
-            .post(url)
-            .header("content-type", kind);
+        let mut request = https::client().post(url).header("content-type", kind);
         if let Some(token) = token {
             request = request.bearer_auth(token);
         }

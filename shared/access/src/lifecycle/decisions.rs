@@ -265,6 +265,7 @@ fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
         approved_at: None,
         starts_at: None,
         ends_at: None,
+        over_at: None,
         closed_at: None,
         attempts: 0,
         uncertain: 0,

@@ -166,6 +166,20 @@ impl At<'_> {
         Ok(step)
     }
 
+    pub(super) fn stop(&self, request: &Request) -> Result<Transition, Refusal> {
+        if !matches!(
+            request.state,
+            State::Approved | State::Escalating | State::Active
+        ) {
+            return Err(Refusal::MovedOn(request.state));
+        }
+        let mut next = request.clone();
+        self.deescalating(&mut next, Why::Stopped);
+        self.changed(&mut next);
+        let entry = self.entry(&next, Step::Deescalate, Some(request.state), self.actor());
+        Ok(Transition::of(next, entry))
+    }
+
     /// Announces a removal.
     pub(super) fn remove(&self, item: &Membership, step: &mut Transition) -> Membership {
         let mut item = item.without_dead_calls(self.now);

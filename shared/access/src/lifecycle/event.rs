@@ -107,6 +107,8 @@ pub enum Event {
     },
     /// Whatever ends it has come, or its removal goes on; also drives a ledger item alone.
     Deescalate,
+    /// The people who run Stint end every grant, this one among them.
+    Stop,
     /// A call was answered, or will not be.
     Answered {
         /// Which.

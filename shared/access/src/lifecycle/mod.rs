@@ -144,6 +144,7 @@ impl At<'_> {
                 Ok(self.later(request, *after, trouble))
             }
             Event::Deescalate => self.deescalate(request, membership),
+            Event::Stop => self.stop(request),
             Event::Answered { call, answer } => {
                 self.answered(request, membership, loaded.extended.as_ref(), call, answer)
             }
@@ -168,6 +169,10 @@ impl At<'_> {
     fn deescalating(&self, request: &mut Request, why: Why) {
         request.state = State::Deescalating;
         request.why = Some(why);
+        request.over_at = Some(match (why, request.ends_at) {
+            (Why::Elapsed, Some(end)) => end,
+            _ => self.now,
+        });
         request.drive_at = Some(self.now);
     }
 

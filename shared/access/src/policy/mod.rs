@@ -1,6 +1,7 @@
 //! Who may do what: `policy.cedar`, asked before anything that gives access.
 //!
-//! A [`Policy`] was checked against the schema in `policy.cedarschema`; whatever goes wrong when it is
+//! A [`Policy`] was checked against the schema in `policy.cedarschema`, which the functions know in its
+//! JSON form (a reader for the other one would make them larger and slower to start); whatever goes wrong when it is
 //! asked means no. (A `forbid` that cannot be evaluated does not forbid, so an answer with any error
 //! in it is never a yes. Cedar documentation, "How Cedar authorization works".)
 
@@ -14,7 +15,7 @@ use std::error::Error;
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
     EntityTypeName, EntityUid, PolicyId, PolicySet, Request, Response, RestrictedExpression,
-    Schema, SchemaFragment, ValidationMode, ValidationWarning, Validator,
+    Schema, ValidationMode, ValidationWarning, Validator,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -24,7 +25,7 @@ use crate::names::Group;
 use crate::permit::{Action, Permit};
 use crate::request::Person;
 
-const SCHEMA: &str = include_str!("../policy.cedarschema");
+const SCHEMA: &str = include_str!("../policy.cedarschema.json");
 
 /// The policies of one `policy.cedar`.
 #[derive(Debug, Clone)]
@@ -286,8 +287,7 @@ fn failed(error: &str, policies: Vec<String>) -> Verdict {
 
 /// The schema for `action` alone, on targets that all have, or all lack, an approver group.
 fn narrowed(action: Action, has_approver_group: bool) -> Option<Schema> {
-    let (fragment, _) = SchemaFragment::from_cedarschema_str(SCHEMA).ok()?;
-    let mut json = fragment.to_json_value().ok()?;
+    let mut json: serde_json::Value = serde_json::from_str(SCHEMA).ok()?;
     let facts = json
         .pointer_mut("//commonTypes/Asked/attributes")?
         .as_object_mut()?;

@@ -26,8 +26,8 @@ pub(super) fn read(text: &str) -> Result<Policy, Mistakes> {
     let Some(policies) = policies else {
         return mistakes.or(None);
     };
-    let schema = match Schema::from_cedarschema_str(SCHEMA) {
-        Ok((schema, _)) => schema,
+    let schema = match Schema::from_json_str(SCHEMA) {
+        Ok(schema) => schema,
         Err(error) => {
             mistakes.add(
                 1,

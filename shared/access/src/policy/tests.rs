@@ -1,3 +1,4 @@
+use cedar_policy::SchemaFragment;
 use proptest::prelude::*;
 
 use super::*;
@@ -568,4 +569,17 @@ fn read_or_refuse(text: &str) {
             mistakes.as_slice().len()
         );
     }
+}
+
+#[test]
+fn the_schema_that_is_built_in_is_the_one_that_people_read() {
+    let (schema, _) =
+        SchemaFragment::from_cedarschema_str(include_str!("../policy.cedarschema")).unwrap();
+    let text = serde_json::to_string_pretty(&schema.to_json_value().unwrap()).unwrap();
+    let kept = include_str!("../policy.cedarschema.json");
+    assert_eq!(
+        kept.trim_end(),
+        text,
+        "put this into policy.cedarschema.json:\n{text}"
+    );
 }

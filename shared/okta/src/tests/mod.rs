@@ -139,7 +139,7 @@ async fn raw(bytes: &'static str) -> Client {
 }
 
 fn client(base: &str, tokens: Arc<Tokens>) -> Client {
-    Client::new(reqwest::Client::new(), base.parse().unwrap(), tokens)
+    Client::new(https::client(), base.parse().unwrap(), tokens)
 }
 
 /// A secret with one token, and the ones that replace it each time it is forgotten.

@@ -85,7 +85,7 @@ impl Fake {
 }
 
 fn client(base: &str) -> Client {
-    let http = reqwest::Client::new();
+    let http = https::client();
     Client::new(http, base.parse().unwrap(), SecretString::from("xoxb-1"))
 }
 

@@ -54,6 +54,7 @@ pub(super) fn request(state: State) -> Request {
         approved_at: None,
         starts_at: None,
         ends_at: None,
+        over_at: None,
         closed_at: state.is_final().then(|| at(40)),
         attempts: 0,
         uncertain: 0,

@@ -1,0 +1,195 @@
+//! Every grant ended at once, and the stack that is not deleted while anybody is held in.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as it should be"
+)]
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::put;
+use end_to_end::{ALICE, BOB, CAROL, PROD, STAGING, Stint};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// Invokes `deescalation` as an administrator of AWS can; its answer.
+async fn invoke(stint: &Stint, event: Value) -> Value {
+    let asked = json!({"function": "deescalation", "event": event});
+    let answered = stint.post("invoke", asked).await;
+    assert_eq!(answered["error"], Value::Null, "{answered}");
+    answered["answer"].clone()
+}
+
+/// What comes of `work`, which waits for time to go on.
+async fn while_time_goes_on<T>(stint: &Stint, work: impl Future<Output = T>) -> T {
+    let time = async {
+        loop {
+            stint.advance(1).await;
+        }
+    };
+    tokio::select! {
+        done = work => done,
+        () = time => unreachable!("time goes on for good"),
+    }
+}
+
+/// What CloudFormation hears.
+struct CloudFormation {
+    url: String,
+    heard: UnboundedReceiver<Value>,
+}
+
+impl CloudFormation {
+    async fn start() -> Self {
+        async fn hear(State(heard): State<UnboundedSender<Value>>, body: String) {
+            let body = serde_json::from_str(&body).expect("JSON");
+            heard.send(body).expect("somebody listens");
+        }
+        let (tell, heard) = unbounded_channel();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/answer", listener.local_addr().expect("one"));
+        let router = Router::new().route("/answer", put(hear)).with_state(tell);
+        tokio::spawn(async { axum::serve(listener, router).await });
+        Self { url, heard }
+    }
+
+    /// Tells `deescalation` what becomes of the stack; what it answers.
+    async fn ask(&mut self, stint: &Stint, what: &str) -> Value {
+        let event = json!({
+            "RequestType": what, "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:x",
+            "ResponseURL": self.url, "StackId": "arn:aws:cloudformation:us-east-1:1:stack/stint/1",
+            "RequestId": "1", "ResourceType": "Custom::NobodyHeldIn",
+            "LogicalResourceId": "NobodyHeldIn", "PhysicalResourceId": "nobody-held-in",
+            "ResourceProperties": {}, "OldResourceProperties": {},
+        });
+        let answer = while_time_goes_on(stint, invoke(stint, event)).await;
+        assert_eq!(answer, Value::Null);
+        self.heard.recv().await.expect("an answer")
+    }
+}
+
+#[tokio::test]
+async fn every_grant_is_ended_if_the_number_of_people_is_right() {
+    let stint = Stint::start().await;
+    let prod = stint.grant("Prod", "30 minutes").await;
+    let staging = stint.grant("Staging", "1 hour").await;
+    let pending = stint.ask(CAROL, "Prod", "30 minutes").await.expect("one");
+
+    let answer = invoke(&stint, json!({"end_all": {"expect": 2}})).await;
+    assert_eq!(
+        answer,
+        json!({"refused": "1 person is in groups through Stint, expected 2: nothing was changed"})
+    );
+    assert_eq!(stint.standing(&prod).await, "active");
+
+    let answer = invoke(&stint, json!({"v": 1, "end_all": {"expect": 1}})).await;
+    assert_eq!(answer, json!({"people": 1, "grants": 2, "left": 0}));
+    for (grant, group) in [(&prod, PROD), (&staging, STAGING)] {
+        assert_eq!(stint.standing(grant).await, "ended/stopped");
+        assert!(!stint.is_member("alice", group).await);
+        let card = end_to_end::words(&stint.card(grant).await);
+        assert!(card.contains("Ended by the people who run Stint"), "{card}");
+    }
+    assert!(stint.is_member("dave", PROD).await, "he was there before");
+    assert_eq!(stint.standing(&pending).await, "pending");
+    let heard = stint.heard(ALICE).await;
+    assert!(
+        heard.contains("was ended by the people who run Stint"),
+        "{heard}"
+    );
+    let audit = stint.state().await["audit"].clone();
+    let ends = audit.as_array().expect("entries").iter();
+    let ends = ends.filter(|it| it["step"] == "deescalate" && it["why"] == "stopped");
+    assert_eq!(ends.count(), 2);
+
+    // Life goes on.
+    stint.press(BOB, "approve", &pending).await;
+    assert_eq!(stint.standing(&pending).await, "active");
+}
+
+#[tokio::test]
+async fn who_cannot_be_removed_yet_is_counted_and_removed_later() {
+    let stint = Stint::start().await;
+    let grant = stint.grant("Prod", "30 minutes").await;
+    let removal =
+        json!({"system": "okta", "match": "DELETE /api/v1/groups", "status": 500, "times": 0});
+    stint.fault(removal).await;
+
+    let asked = invoke(&stint, json!({"end_all": {"expect": 1}}));
+    let answer = while_time_goes_on(&stint, asked).await;
+    assert_eq!(answer, json!({"people": 1, "grants": 1, "left": 1}));
+    assert_eq!(stint.standing(&grant).await, "deescalating/stopped");
+
+    stint.mend().await;
+    stint.advance(90).await;
+    assert_eq!(stint.standing(&grant).await, "ended/stopped");
+    assert!(!stint.is_member("alice", PROD).await);
+}
+
+#[tokio::test]
+async fn the_stack_is_not_deleted_while_somebody_is_held_in() {
+    let stint = Stint::start().await;
+    let mut cloudformation = CloudFormation::start().await;
+    let answer = cloudformation.ask(&stint, "Create").await;
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+
+    let grant = stint.grant("Prod", "30 minutes").await;
+    let answer = cloudformation.ask(&stint, "Update").await;
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    let answer = cloudformation.ask(&stint, "Delete").await;
+    assert_eq!(answer["Status"], "FAILED", "{answer}");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(
+        reason.starts_with("1 person is in groups through Stint."),
+        "{reason}"
+    );
+    assert!(reason.contains(r#"{"end_all":{"expect":1}}"#), "{reason}");
+    for key in ["StackId", "RequestId", "LogicalResourceId"] {
+        assert!(answer[key].is_string(), "{answer}");
+    }
+    assert_eq!(answer["PhysicalResourceId"], "nobody-held-in");
+
+    // The refusal changed nothing: access is given, and ends.
+    let other = stint.grant("Staging", "30 minutes").await;
+    assert_eq!(stint.standing(&other).await, "active");
+    stint.advance(31 * 60).await;
+    assert_eq!(stint.standing(&grant).await, "ended/elapsed");
+
+    let answer = cloudformation.ask(&stint, "Delete").await;
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+}
+
+#[tokio::test]
+async fn nobody_gets_in_once_the_deletion_is_under_way() {
+    let stint = Stint::start().await;
+    let mut cloudformation = CloudFormation::start().await;
+    let asked = stint.ask(ALICE, "Prod", "30 minutes").await.expect("one");
+    let answer = cloudformation.ask(&stint, "Delete").await;
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+
+    stint.press(BOB, "approve", &asked).await;
+    assert_eq!(stint.standing(&asked).await, "approved");
+    assert!(!stint.is_member("alice", PROD).await);
+    assert_eq!(stint.okta_calls("PUT").await, Vec::<Value>::new());
+
+    // A stack that is there all the same goes on by itself after an hour.
+    stint.advance(16 * 60).await;
+    assert_eq!(stint.standing(&asked).await, "failed/failed");
+    stint.advance(45 * 60).await;
+    let again = stint.grant("Prod", "30 minutes").await;
+    assert_eq!(stint.standing(&again).await, "active");
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_is_not_deleted() {
+    let stint = Stint::start().await;
+    let mut cloudformation = CloudFormation::start().await;
+    let query = json!({"system": "aws", "match": "DynamoDB.Query", "status": 400, "times": 0});
+    stint.fault(query).await;
+    let answer = cloudformation.ask(&stint, "Delete").await;
+    assert_eq!(answer["Status"], "FAILED", "{answer}");
+    let reason = answer["Reason"].as_str().expect("a reason");
+    assert!(reason.contains("cannot be found out"), "{reason}");
+}
