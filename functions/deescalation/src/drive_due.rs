@@ -162,6 +162,10 @@ async fn drive_membership(tools: &Tools, key: &MembershipKey) -> Result<Option<T
         tools.call(&subject, &done).await?;
     }
     let item = tools.table.membership(key).await?;
+    let now = tools.now();
+    if let Some(late) = item.as_ref().and_then(|item| item.overdue(now)) {
+        metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
+    }
     Ok(item.and_then(|item| item.due_at))
 }
 

@@ -2,8 +2,13 @@
 //!
 //! The template has a custom resource that depends on everything that a removal needs, so that
 //! CloudFormation asks here before it deletes any of it. While the answer is being found out, and for
-//! an hour after a yes, no access is given: nobody slips in behind the count.
+//! good after a yes, no access is given: nobody slips in behind the count, nor into a stack of which
+//! only a part could be deleted.
 
+use std::time::Duration;
+
+use access::Stamp;
+use aws::Closed;
 use aws_lambda_events::cloudformation::{
     CloudFormationCustomResourceRequest as Request,
     CloudFormationCustomResourceResponse as Response,
@@ -22,8 +27,12 @@ pub(crate) type Guarded = Request;
 const NAME: &str = "nobody-held-in";
 
 /// How long what was written before the stack was closed may take to be found in the index by which
-/// people are counted.
+/// people are counted, and to be found again when it has moved there.
 const INDEX_LAG: SignedDuration = SignedDuration::from_secs(5);
+
+/// How long CloudFormation may take to take an answer, and how often it is offered.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+const OFFERS: u32 = 3;
 
 /// Answers CloudFormation: only the deletion can be refused.
 ///
@@ -36,11 +45,13 @@ pub(crate) async fn guard(deps: &Deps, event: Guarded) -> Result<(), Error> {
         Request::Create(it) => {
             (answer.stack_id, answer.request_id) = (it.stack_id, it.request_id);
             answer.logical_resource_id = it.logical_resource_id;
+            deps.tools.table.open(None).await?;
             it.response_url
         }
         Request::Update(it) => {
             (answer.stack_id, answer.request_id) = (it.stack_id, it.request_id);
             answer.logical_resource_id = it.logical_resource_id;
+            deps.tools.table.open(None).await?;
             it.response_url
         }
         Request::Delete(it) => {
@@ -56,26 +67,37 @@ pub(crate) async fn guard(deps: &Deps, event: Guarded) -> Result<(), Error> {
         answer.status = Status::Failed;
         tracing::warn!(reason, "the deletion of the stack is refused: {reason}");
     }
+    deliver(deps, &url, &answer).await
+}
+
+/// Puts `answer` where CloudFormation looks for it. The address is a secret of a kind: it is not
+/// repeated in the error.
+async fn deliver(deps: &Deps, url: &str, answer: &Response) -> Result<(), Error> {
     let undelivered = |error: String| aws::Error::Unavailable {
         service: "CloudFormation",
         error,
     };
-    let body = serde_json::to_string(&answer).map_err(|error| undelivered(error.to_string()))?;
-    // The address is a secret of a kind: it is not repeated in the error.
-    let sent = deps.tools.http.put(url).body(body).send().await;
-    let sent = sent.and_then(reqwest::Response::error_for_status);
-    sent.map_err(|error| undelivered(error.without_url().to_string()))?;
-    Ok(())
+    let body = serde_json::to_string(answer).map_err(|error| undelivered(error.to_string()))?;
+    let mut failure = String::new();
+    for _ in 0..OFFERS {
+        let put = deps.tools.http.put(url).timeout(TAKEN_WITHIN);
+        match put.body(body.clone()).send().await {
+            Ok(taken) if taken.status().is_success() => return Ok(()),
+            Ok(other) => failure = format!("the answer was answered {}", other.status()),
+            Err(error) => failure = error.without_url().to_string(),
+        }
+    }
+    Err(undelivered(failure).into())
 }
 
-/// Why the stack may not be deleted, if it may not.
+/// Why the stack may not be deleted, if it may not. Only then is access given again.
 async fn refusal(deps: &Deps) -> Option<String> {
-    let people = match closed_and_counted(deps).await {
+    let by = aws::stamp();
+    let people = match closed_and_counted(deps, &by).await {
         Ok(0) => return None,
-        Ok(people) => Ok(people),
-        Err(error) => Err(error),
+        counted => counted,
     };
-    if let Err(error) = deps.tools.table.open().await {
+    if let Err(error) = deps.tools.table.open(Some(&by)).await {
         tracing::error!(%error, "no access is given for an hour: {error}");
     }
     Some(match people {
@@ -90,10 +112,21 @@ async fn refusal(deps: &Deps) -> Option<String> {
     })
 }
 
-/// How many people are in a group through Stint, counted while nobody can be put into one.
-async fn closed_and_counted(deps: &Deps) -> Result<usize, Error> {
+/// How many people are in a group through Stint, counted while nobody can be put into one. An index
+/// is asked, in which an item that moves can be missed: it is nobody only if it is nobody twice.
+async fn closed_and_counted(deps: &Deps, by: &Stamp) -> Result<usize, Error> {
     let tools = &deps.tools;
-    tools.table.close(tools.now()).await?;
-    tools.clock.sleep_until(tools.now() + INDEX_LAG).await;
-    Ok(held(deps).await?.people.len())
+    tools
+        .table
+        .close(by, Closed::ForAnHour(tools.now()))
+        .await?;
+    for _ in 0..2 {
+        tools.clock.sleep_until(tools.now() + INDEX_LAG).await;
+        let people = held(deps).await?.people.len();
+        if people > 0 {
+            return Ok(people);
+        }
+    }
+    tools.table.close(by, Closed::ForGood).await?;
+    Ok(0)
 }

@@ -80,6 +80,18 @@ async fn escalate(tools: &Tools, id: &RequestId) -> Result<Option<jiff::Timestam
                 ..
             },
         ) => return Ok(Some(tools.now())),
+        Err(Error::Aws(error @ aws::Error::Closing)) => {
+            let trouble = Trouble {
+                error: error.to_string(),
+                hint: error.hint().to_owned(),
+            };
+            let after = access::CLAIM;
+            let done = tools
+                .step(&subject, &Event::Postpone { after, trouble })
+                .await?;
+            tools.show(id, done.ours()).await;
+            return Ok(None);
+        }
         Err(Error::Refused { refusal, .. }) => {
             tracing::info!(request = %id, %refusal, "request {id} is not escalated: {refusal}");
             return Ok(None);

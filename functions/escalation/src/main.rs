@@ -9,7 +9,10 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 async fn main() -> Result<(), Error> {
     aws::telemetry::init("escalation");
     let deps = Deps::connect(&aws::Config::from_env()?, Arc::new(aws::SystemClock));
-    let answer =
-        async |event: LambdaEvent<_>| handler(&deps, event.payload).await.map_err(Error::from);
+    let answer = async |event: LambdaEvent<_>| {
+        let answer = handler(&deps, event.payload).await;
+        // The runtime logs what it gets as programmers see it: words stay words.
+        answer.map_err(|error| Error::from(error.to_string()))
+    };
     run(service_fn(answer)).await
 }

@@ -49,6 +49,9 @@ pub struct Membership {
     pub agreed: bool,
     /// The calls under way.
     pub calls: Vec<Call>,
+    /// Since when nobody holds it, and the user should be out.
+    #[serde(default)]
+    pub over_at: Option<Timestamp>,
     /// When a removal was last settled.
     pub removed_at: Option<Timestamp>,
     /// When it must be driven next.
@@ -131,6 +134,13 @@ impl Membership {
         !self.is_out() || !self.calls.is_empty()
     }
 
+    /// For how long the user should have been out and is not, as far as known.
+    #[must_use]
+    pub fn overdue(&self, now: Timestamp) -> Option<SignedDuration> {
+        let over_at = self.over_at.filter(|_| !self.is_out())?;
+        Some(now.duration_since(over_at)).filter(SignedDuration::is_positive)
+    }
+
     /// The item with `request` among its holders and an add announced as `stamp`.
     #[must_use]
     pub(crate) fn hold(
@@ -148,6 +158,7 @@ impl Membership {
                 ours: false,
                 agreed: false,
                 calls: Vec::new(),
+                over_at: None,
                 removed_at: None,
                 due_at: None,
                 tries: 0,
@@ -155,6 +166,7 @@ impl Membership {
             |item| item.without_dead_calls(now),
         );
         item.holders.insert(request.clone());
+        item.over_at = None;
         item.announce(CallKind::Add, now, stamp);
         item
     }
@@ -167,6 +179,7 @@ impl Membership {
         if item.holders.remove(request) && item.holders.is_empty() {
             item.agreed = false;
             item.tries = 0;
+            item.over_at = Some(now);
             item.due_at = Some(now);
         }
         item

@@ -57,7 +57,7 @@ impl Error {
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
     {
         let error = match (error.code(), error.message()) {
-            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (Some(code), Some(message)) => format!("{code}: {}", message.trim_end_matches('.')),
             (Some(code), None) => code.to_owned(),
             _ => chain(&*Box::<dyn std::error::Error>::from(error)),
         };

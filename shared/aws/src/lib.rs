@@ -29,7 +29,7 @@ pub use handoff::{Function, Handoffs, Payload, Signed};
 pub use layer::Layer;
 pub use schedules::Schedules;
 pub use slack_secret::{SlackSecret, SlackSecrets};
-pub use table::{Binding, Due, DueItem, Everything, Table};
+pub use table::{Binding, Closed, Due, DueItem, Everything, Table};
 
 /// A name that was never used before and never will be again.
 #[must_use]

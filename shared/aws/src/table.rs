@@ -5,6 +5,7 @@
 //! condition that what was loaded has not moved.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -19,10 +20,16 @@ use serde::{Deserialize, Serialize};
 use access::audit::Entry;
 use access::{
     CallKind, Effect, Group, Loaded, Membership, MembershipChange, MembershipKey, OktaUser, Org,
-    Request, RequestId, SCHEMA_VERSION, SlackUser, State, Transition,
+    Request, RequestId, SCHEMA_VERSION, SlackUser, Stamp, State, Transition,
 };
 
 use crate::{Config, Error, millis};
+
+/// How often a write that must be made is made again because another one got in its way.
+const CERTAINLY: u32 = 8;
+
+/// How much longer it waits before each of these.
+const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How many partitions the `due` index has, so that no single one limits the sweep.
 const DUE_SHARDS: u8 = 16;
@@ -53,6 +60,15 @@ pub struct Binding {
     pub email: String,
     /// When it was made.
     pub at: Timestamp,
+}
+
+/// For how long no access is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// Until an hour after this, if nobody says anything else.
+    ForAnHour(Timestamp),
+    /// Until somebody says otherwise.
+    ForGood,
 }
 
 /// Something whose due time has come.
@@ -151,23 +167,44 @@ impl Table {
         (due, missed)
     }
 
-    /// Has no access be given from now on, for an hour: the stack is being deleted.
-    pub async fn close(&self, now: Timestamp) -> Result<(), Error> {
-        let until = now.as_second() + CLOSED_S;
-        let mut item = item(STACK.to_owned(), CLOSING, "", &until)?;
-        item.insert(
-            "closed_until".to_owned(),
-            AttributeValue::N(until.to_string()),
-        );
-        self.put(item, OnlyIf::Whatever).await
+    /// Has no access be given from now on, for an hour, as the stack is about to be deleted; for good
+    /// once that is certain. `by` names whoever says so.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Moved`] if it is to be for good, and somebody else has opened or closed it since.
+    pub async fn close(&self, by: &Stamp, until: Closed) -> Result<(), Error> {
+        let (until, only_if) = match until {
+            Closed::ForAnHour(now) => (now.as_second() + CLOSED_S, OnlyIf::Whatever),
+            Closed::ForGood => (i64::MAX, OnlyIf::Version(by.to_string())),
+        };
+        let mut writes = Vec::with_capacity(CLOSING.len());
+        for sk in CLOSING {
+            let mut item = item(STACK.to_owned(), sk, by.as_str(), &until)?;
+            item.insert(
+                "closed_until".to_owned(),
+                AttributeValue::N(until.to_string()),
+            );
+            let (change, only_if) = (Change::Put(item), only_if.clone());
+            writes.push(Write { change, only_if });
+        }
+        self.certainly(writes).await
     }
 
-    /// Has access be given again.
-    pub async fn open(&self) -> Result<(), Error> {
-        let (pk, sk) = (STACK.to_owned(), CLOSING.to_owned());
-        let change = Change::Delete { pk, sk };
-        let only_if = OnlyIf::Whatever;
-        self.transact(vec![Write { change, only_if }]).await
+    /// Has access be given again, if `by` closed it last, whoever did if none is given.
+    pub async fn open(&self, by: Option<&Stamp>) -> Result<(), Error> {
+        let writes = CLOSING.iter().map(|sk| Write {
+            change: Change::Delete {
+                pk: STACK.to_owned(),
+                sk: (*sk).to_owned(),
+            },
+            only_if: by.map_or(OnlyIf::Whatever, |by| OnlyIf::Version(by.to_string())),
+        });
+        match self.certainly(writes.collect()).await {
+            // Somebody else has closed it since, and will say what becomes of it.
+            Err(Error::Moved) if by.is_some() => Ok(()),
+            opened => opened,
+        }
     }
 
     /// Writes what `step` says, together with its audit entries, on the condition that nothing in
@@ -185,10 +222,11 @@ impl Table {
     ) -> Result<(), Error> {
         let mut writes = Vec::new();
         if step.effects.iter().any(is_add) {
+            let id = step.request.as_ref().map_or("", |it| it.id.as_str());
             writes.push(Write {
                 change: Change::Check {
                     pk: STACK.to_owned(),
-                    sk: CLOSING.to_owned(),
+                    sk: closing(id).to_owned(),
                 },
                 only_if: OnlyIf::Open(now),
             });
@@ -342,6 +380,17 @@ impl Table {
         }
     }
 
+    /// Writes what gets in the way of other writes again until it does not.
+    async fn certainly(&self, writes: Vec<Write>) -> Result<(), Error> {
+        for attempt in 1..CERTAINLY {
+            match self.transact(writes.clone()).await {
+                Err(Error::Moved) => tokio::time::sleep(CONFLICT_PAUSE * attempt).await,
+                written => return written,
+            }
+        }
+        self.transact(writes).await
+    }
+
     async fn transact(&self, writes: Vec<Write>) -> Result<(), Error> {
         let closing = writes
             .iter()
@@ -392,7 +441,32 @@ const MEMBERSHIP: &str = "membership";
 const BINDING: &str = "binding";
 const AUDIT: &str = "audit#";
 const STACK: &str = "stack";
-const CLOSING: &str = "closing";
+
+/// The items that say that the stack is being deleted. All say the same: adds look at different ones,
+/// because transactions that look at one item at the same time get in each other's way.
+const CLOSING: [&str; 8] = [
+    "closing#0",
+    "closing#1",
+    "closing#2",
+    "closing#3",
+    "closing#4",
+    "closing#5",
+    "closing#6",
+    "closing#7",
+];
+
+/// The one that an add of the request `id` looks at.
+fn closing(id: &str) -> &'static str {
+    let [first, ..] = CLOSING;
+    let at = usize::from(spread(id)) % CLOSING.len();
+    CLOSING.get(at).copied().unwrap_or(first)
+}
+
+/// A number that is another one for most other texts.
+fn spread(text: &str) -> u8 {
+    text.bytes()
+        .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
+}
 
 /// Whether the effect sends a call that puts somebody into a group.
 fn is_add(effect: &Effect) -> bool {
@@ -424,11 +498,13 @@ fn text(value: impl Into<String>) -> AttributeValue {
 }
 
 /// One write of a transaction.
+#[derive(Clone)]
 struct Write {
     change: Change,
     only_if: OnlyIf,
 }
 
+#[derive(Clone)]
 enum Change {
     Put(Item),
     Delete { pk: String, sk: String },
@@ -436,6 +512,7 @@ enum Change {
 }
 
 /// What the item must be for the write to take place.
+#[derive(Clone)]
 enum OnlyIf {
     Version(String),
     Absent,
@@ -598,11 +675,7 @@ fn due(item: &mut Item, at: Option<Timestamp>) {
     let Some(at) = at else {
         return;
     };
-    let shard = key_of(item)
-        .0
-        .bytes()
-        .fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte))
-        % DUE_SHARDS;
+    let shard = spread(key_of(item).0) % DUE_SHARDS;
     item.insert("due_shard".to_owned(), text(due_shard(shard)));
     item.insert("due_at".to_owned(), AttributeValue::N(millis(at)));
 }

@@ -11,6 +11,13 @@ use tracing_subscriber::filter::LevelFilter;
 static FUNCTION: OnceLock<String> = OnceLock::new();
 
 /// Starts logging and metrics for `function`. Call it once, first in `main`.
+///
+/// Metrics are those of the function's full name, such as `stint-approval`, by which Lambda knows it: two
+/// stacks in one account do not write into the same ones.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the edge at which the environment is read"
+)]
 pub fn init(function: &str) {
     tracing_subscriber::fmt()
         .json()
@@ -20,7 +27,8 @@ pub fn init(function: &str) {
         .without_time()
         .init();
     // A second call would name another function: the first one stays.
-    FUNCTION.get_or_init(|| function.to_owned());
+    let full_name = std::env::var("AWS_LAMBDA_FUNCTION_NAME");
+    FUNCTION.get_or_init(|| full_name.unwrap_or_else(|_| function.to_owned()));
 }
 
 /// What a metric counts in.

@@ -12,7 +12,7 @@ use crate::{Done, Error, Subject, Tools};
 const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// How long a call that names another org waits before it is looked at again.
-const OTHER_ORG: SignedDuration = SignedDuration::from_mins(5);
+const OTHER_ORG: SignedDuration = SignedDuration::from_mins(2);
 
 impl Tools {
     /// Sends the call that `done` announced, if it announced one, and records the answer.

@@ -9,7 +9,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::put;
-use end_to_end::{ALICE, BOB, CAROL, PROD, STAGING, Stint};
+use end_to_end::{ALICE, BOB, CAROL, HOUR, PROD, STAGING, Stint, words};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -89,7 +89,7 @@ async fn every_grant_is_ended_if_the_number_of_people_is_right() {
     for (grant, group) in [(&prod, PROD), (&staging, STAGING)] {
         assert_eq!(stint.standing(grant).await, "ended/stopped");
         assert!(!stint.is_member("alice", group).await);
-        let card = end_to_end::words(&stint.card(grant).await);
+        let card = words(&stint.card(grant).await);
         assert!(card.contains("Ended by the people who run Stint"), "{card}");
     }
     assert!(stint.is_member("dave", PROD).await, "he was there before");
@@ -174,12 +174,57 @@ async fn nobody_gets_in_once_the_deletion_is_under_way() {
     assert!(!stint.is_member("alice", PROD).await);
     assert_eq!(stint.okta_calls("PUT").await, Vec::<Value>::new());
 
-    // A stack that is there all the same goes on by itself after an hour.
-    stint.advance(16 * 60).await;
+    let card = words(&stint.card(&asked).await);
+    assert!(card.contains("the stack is being deleted"), "{card}");
+
+    // It stays so, unless the stack is made all the same.
+    stint.advance(2 * HOUR).await;
     assert_eq!(stint.standing(&asked).await, "failed/failed");
-    stint.advance(45 * 60).await;
-    let again = stint.grant("Prod", "30 minutes").await;
-    assert_eq!(stint.standing(&again).await, "active");
+    let later = stint.grant("Staging", "30 minutes").await;
+    assert_eq!(stint.standing(&later).await, "approved");
+    let answer = cloudformation.ask(&stint, "Create").await;
+    assert_eq!(answer["Status"], "SUCCESS", "{answer}");
+    stint.advance(60).await;
+    assert_eq!(stint.standing(&later).await, "active");
+}
+
+#[tokio::test]
+async fn who_is_just_being_added_is_counted() {
+    let stint = Stint::start().await;
+    let mut cloudformation = CloudFormation::start().await;
+    // The add takes effect, and its answer is lost.
+    let lost =
+        json!({"system": "okta", "match": "PUT /api/v1/groups", "drop": "after", "times": 1});
+    stint.fault(lost).await;
+    let grant = stint.grant("Prod", "30 minutes").await;
+    assert_eq!(stint.standing(&grant).await, "escalating");
+    assert!(stint.is_member("alice", PROD).await);
+
+    let answer = cloudformation.ask(&stint, "Delete").await;
+    assert_eq!(answer["Status"], "FAILED", "{answer}");
+    stint.advance(HOUR).await;
+    assert!(!stint.is_member("alice", PROD).await);
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_open_what_another_deletion_closed() {
+    let stint = Stint::start().await;
+    let mut failing = CloudFormation::start().await;
+    let mut other = CloudFormation::start().await;
+    // Of two deletions that are answered at the same time one cannot count.
+    let query = json!({"system": "aws", "match": "DynamoDB.Query", "status": 400, "times": 1});
+    stint.fault(query).await;
+    let (failed, succeeded) =
+        tokio::join!(failing.ask(&stint, "Delete"), other.ask(&stint, "Delete"));
+    let statuses = [&failed["Status"], &succeeded["Status"]];
+    assert!(statuses.contains(&&json!("FAILED")), "{statuses:?}");
+
+    // Whatever came first: after a yes nobody gets in, and nobody is kept out without one.
+    let is_closed = statuses.contains(&&json!("SUCCESS"));
+    let asked = stint.grant("Prod", "30 minutes").await;
+    let expected = if is_closed { "approved" } else { "active" };
+    assert_eq!(stint.standing(&asked).await, expected);
+    assert_eq!(stint.is_member("alice", PROD).await, !is_closed);
 }
 
 #[tokio::test]

@@ -169,10 +169,7 @@ impl At<'_> {
     fn deescalating(&self, request: &mut Request, why: Why) {
         request.state = State::Deescalating;
         request.why = Some(why);
-        request.over_at = Some(match (why, request.ends_at) {
-            (Why::Elapsed, Some(end)) => end,
-            _ => self.now,
-        });
+        request.over_at = Some(request.ends_at.map_or(self.now, |end| end.min(self.now)));
         request.drive_at = Some(self.now);
     }
 

@@ -25,6 +25,10 @@ pub struct Transition {
 
 /// What becomes of a ledger item.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is moved on at once"
+)]
 pub enum MembershipChange {
     /// It plays no part.
     #[default]

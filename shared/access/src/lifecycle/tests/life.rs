@@ -449,3 +449,51 @@ fn every_copy_of_the_card_follows() {
     world.escalate("R").unwrap();
     assert!(!world.request("R").is_shown() && world.request("R").surfaces_at.is_some());
 }
+
+#[test]
+fn the_people_who_run_stint_end_a_grant_without_a_click() {
+    let mut world = active();
+    let step = world.step(Some(&id()), &Event::Stop).unwrap();
+    assert_eq!(step.audit[0].step, Step::Deescalate);
+    assert_eq!(world.request("R").state, State::Deescalating);
+    world.deescalate("R").unwrap();
+    world.finish_calls();
+    let request = world.request("R");
+    let (state, why) = (request.state, request.why);
+    assert_eq!((state, why), (State::Ended, Some(Why::Stopped)));
+    assert!(!world.member);
+    let again = world.step(Some(&id()), &Event::Stop);
+    assert_eq!(again, Err(Refusal::MovedOn(State::Ended)));
+
+    let mut world = World::new();
+    world.ask("R", HOUR).unwrap();
+    let pending = world.step(Some(&id()), &Event::Stop);
+    assert_eq!(pending, Err(Refusal::MovedOn(State::Pending)));
+}
+
+#[test]
+fn how_late_a_removal_is_counts_from_the_end_whatever_happens_then() {
+    let mut world = active();
+    assert_eq!(world.request("R").overdue(world.now), None);
+    world.pass(seconds(HOUR + 30), true);
+    assert_eq!(world.request("R").overdue(world.now), Some(seconds(30)));
+    // A revocation that comes after the end does not begin a new count.
+    world.step(Some(&id()), &Event::Stop).unwrap();
+    assert_eq!(world.request("R").overdue(world.now), Some(seconds(30)));
+    world.deescalate("R").unwrap();
+    let item = world.ledger.clone().unwrap();
+    let later = world.now + seconds(60);
+    assert_eq!(item.overdue(later), Some(seconds(60)));
+    world.finish_calls();
+    assert_eq!(world.request("R").overdue(later), None);
+    assert_eq!(world.ledger.unwrap().overdue(later), None);
+}
+
+#[test]
+fn a_revocation_counts_from_the_click() {
+    let mut world = active();
+    world.pass(seconds(60), true);
+    world.step(Some(&id()), &Event::Stop).unwrap();
+    world.pass(seconds(10), true);
+    assert_eq!(world.request("R").overdue(world.now), Some(seconds(10)));
+}

@@ -25,6 +25,7 @@ enum Op {
     Cancel(usize),
     Revoke(usize),
     Withdraw(usize),
+    Stop(usize),
     Escalate(usize),
     /// Looks, and only later announces a call, if nothing moved meanwhile.
     LookThenEscalate {
@@ -63,6 +64,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => r.clone().prop_map(Op::Cancel),
         1 => r.clone().prop_map(Op::Revoke),
         1 => r.clone().prop_map(Op::Withdraw),
+        1 => r.clone().prop_map(Op::Stop),
         5 => r.clone().prop_map(Op::Escalate),
         3 => r.clone().prop_map(Op::Deescalate),
         5 => (0..4_usize).prop_map(Op::Land),
@@ -86,6 +88,10 @@ fn op() -> impl Strategy<Value = Op> {
     })
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one arm for each thing that can happen"
+)]
 fn run(world: &mut World, op: &Op, clicks: &mut u32) {
     *clicks += 1;
     let click = Click::new(format!("click{clicks}"));
@@ -136,6 +142,9 @@ fn run(world: &mut World, op: &Op, clicks: &mut u32) {
                 click,
             };
             let _ = world.step(Some(&id(request)), &event);
+        }
+        Op::Stop(request) => {
+            let _ = world.step(Some(&id(request)), &Event::Stop);
         }
         Op::Escalate(request) => {
             let _ = world.escalate(NAMES[*request]);

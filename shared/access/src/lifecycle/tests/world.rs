@@ -162,6 +162,11 @@ impl World {
                     before.is_none_or(|it| it.version != item.version),
                     "versions move"
                 );
+                assert_eq!(
+                    item.over_at.is_some(),
+                    item.holders.is_empty(),
+                    "since when nobody holds it is known"
+                );
                 self.ledger = Some(item.clone());
             }
             MembershipChange::Delete => self.ledger = None,
