@@ -1,0 +1,227 @@
+"""What nobody may do, tried with the credentials of the deployed functions themselves.
+
+The credentials are read from the functions' processes, as code that runs in them could. Beside each
+refusal stands what the same credentials may do, so that it is the statement that refuses.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from machine import refused, wait_until
+from stack import ALICE, BOB, FUNCTIONS, OKTA_SECRET, SLACK_SECRET, Stint
+
+
+@pytest.fixture(scope="module")
+def warm(deployed: Stint) -> Stint:
+    """The stack, each of whose functions runs."""
+    deployed.listen()
+    request = deployed.grant(ALICE, "Prod", "1 hour")
+    deployed.press(BOB, "revoke", request)
+    deployed.wait_for_state(request, "ended")
+    for function in FUNCTIONS:
+        assert deployed.machine.credentials_of(deployed.function(function))
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def stranger(warm: Stint) -> Iterator[dict[str, str]]:
+    """Another role of the account, which may do everything that its own policy can allow."""
+    iam, name = warm.client("iam"), "stranger"
+    trust = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{warm.account}:root"},
+    }
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy(everything))
+    arn = f"arn:aws:iam::{warm.account}:role/{name}"
+    yield session(warm.client("sts").assume_role(RoleArn=arn, RoleSessionName="test"))
+    iam.delete_role_policy(RoleName=name, PolicyName="all")
+    iam.delete_role(RoleName=name)
+
+
+def policy(statement: dict[str, Any]) -> str:
+    """A policy of one statement."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def session(assumed: dict[str, Any]) -> dict[str, str]:
+    """The credentials of a role that was assumed."""
+    found = assumed["Credentials"]
+    return {
+        "aws_access_key_id": found["AccessKeyId"],
+        "aws_secret_access_key": found["SecretAccessKey"],
+        "aws_session_token": found["SessionToken"],
+    }
+
+
+def acting_as(stint: Stint, function: str, service: str) -> Any:
+    """A client with the credentials of a function."""
+    credentials = stint.machine.credentials_of(stint.function(function))
+    return stint.client(service, **credentials)
+
+
+def assume(sts: Any, stint: Stint, **named: str) -> dict[str, str]:
+    """Assumes the runtime connector."""
+    role = stint.outputs["RuntimeConnectorRoleArn"]
+    return session(sts.assume_role(RoleArn=role, RoleSessionName="test", **named))
+
+
+def external_id(stint: Stint) -> dict[str, str]:
+    """The external id that the connector wants to hear."""
+    return {"ExternalId": stint.outputs["RuntimeConnectorExternalId"]}
+
+
+# slack-ingress, which the internet reaches.
+
+
+def test_slack_ingress_cannot_read_the_okta_secret(warm: Stint) -> None:
+    secrets = acting_as(warm, "slack-ingress", "secretsmanager")
+    own = secrets.get_secret_value(SecretId=warm.outputs["SlackSecretName"])
+    assert json.loads(own["SecretString"]) == SLACK_SECRET
+    with refused():
+        secrets.get_secret_value(SecretId=warm.outputs["OktaSecretName"])
+
+
+def test_slack_ingress_cannot_assume_the_connector(warm: Stint) -> None:
+    sts = acting_as(warm, "slack-ingress", "sts")
+    with refused():
+        assume(sts, warm, **external_id(warm))
+
+
+def test_slack_ingress_cannot_touch_the_table(warm: Stint) -> None:
+    table, key = warm.outputs["TableName"], {"pk": {"S": "request#x"}, "sk": {"S": "request"}}
+    read = {"TableName": table, "Key": key}
+    assert acting_as(warm, "approval", "dynamodb").get_item(**read)
+    dynamodb = acting_as(warm, "slack-ingress", "dynamodb")
+    with refused():
+        dynamodb.get_item(**read)
+    with refused():
+        dynamodb.put_item(TableName=table, Item=key)
+    with refused():
+        dynamodb.delete_item(**read)
+    with refused():
+        dynamodb.scan(TableName=table)
+
+
+@pytest.mark.parametrize("function", ["escalation", "deescalation"])
+def test_slack_ingress_cannot_invoke_what_changes_groups(warm: Stint, function: str) -> None:
+    lambdas = acting_as(warm, "slack-ingress", "lambda")
+    own = lambdas.invoke(
+        FunctionName=warm.function("approval"), InvocationType="Event", Payload=b"{}"
+    )
+    assert own["StatusCode"] == 202
+    with refused():
+        lambdas.invoke(FunctionName=warm.function(function), InvocationType="Event", Payload=b"{}")
+
+
+# The runtime connector.
+
+
+@pytest.mark.parametrize("function", ["approval", "escalation", "deescalation"])
+def test_the_connector_wants_the_external_id(warm: Stint, function: str) -> None:
+    sts = acting_as(warm, function, "sts")
+    assert assume(sts, warm, **external_id(warm))
+    with refused():
+        assume(sts, warm)
+    with refused():
+        assume(sts, warm, ExternalId="00000000-0000-0000-0000-000000000000")
+
+
+def test_the_connector_does_not_trust_another_role(warm: Stint, stranger: dict[str, str]) -> None:
+    sts = warm.client("sts", **stranger)
+    assert "stranger" in sts.get_caller_identity()["Arn"]
+    with refused():
+        assume(sts, warm, **external_id(warm))
+
+
+def test_the_connector_reads_no_secret_without_the_tag(warm: Stint) -> None:
+    secrets = warm.client("secretsmanager")
+    connector = warm.client(
+        "secretsmanager", **assume(acting_as(warm, "escalation", "sts"), warm, **external_id(warm))
+    )
+    okta = connector.get_secret_value(SecretId=warm.outputs["OktaSecretName"])
+    assert json.loads(okta["SecretString"]) == OKTA_SECRET
+
+    tag = [{"Key": "StintRuntime", "Value": warm.name}]
+    others = {
+        f"/stint/{warm.name}/untagged": [],
+        f"/stint/{warm.name}/of-another": [{"Key": "StintRuntime", "Value": "another"}],
+        "/elsewhere/tagged": tag,
+    }
+    for name, tags in others.items():
+        secrets.create_secret(Name=name, SecretString="x", Tags=tags)
+        with refused():
+            connector.get_secret_value(SecretId=name)
+    # Under the runtime's path and with its tag it is read: both are needed, nothing else.
+    untagged = f"/stint/{warm.name}/untagged"
+    secrets.tag_resource(SecretId=untagged, Tags=tag)
+    assert connector.get_secret_value(SecretId=untagged)["SecretString"] == "x"
+    with refused():
+        connector.put_secret_value(SecretId=untagged, SecretString="y")
+    for name in others:
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+
+
+# The schedules' role.
+
+
+@pytest.mark.parametrize("function", ["approval", "escalation", "slack-ingress"])
+def test_a_schedule_with_the_role_wakes_nothing_but_deescalation(
+    warm: Stint, function: str
+) -> None:
+    schedules = acting_as(warm, "escalation", "scheduler")
+    arn = warm.arn("lambda", f"function:{warm.function(function)}")
+    kept, started = warm.queue("ScheduleFailed"), time.time()
+    schedules.create_schedule(**warm.schedule_now(Arn=arn))
+    wait_until(
+        "the event is in ScheduleFailed",
+        lambda: warm.queue("ScheduleFailed") == kept + 1,
+        30,
+        warm.explain,
+    )
+    assert warm.log(function, since=started) == ""
+
+
+def test_a_schedule_with_the_role_wakes_deescalation(warm: Stint) -> None:
+    schedules, started = acting_as(warm, "escalation", "scheduler"), time.time()
+    schedules.create_schedule(**warm.schedule_now())
+    wait_until(
+        "deescalation was woken", lambda: warm.log("deescalation", started), 30, warm.explain
+    )
+
+
+def test_escalation_gives_schedules_no_other_role(warm: Stint) -> None:
+    schedules = acting_as(warm, "escalation", "scheduler")
+    with refused():
+        schedules.create_schedule(**warm.schedule_now(RoleArn=warm.role("ApprovalRole")))
+
+
+def test_escalation_makes_no_schedule_outside_of_the_group(warm: Stint) -> None:
+    schedules = acting_as(warm, "escalation", "scheduler")
+    with refused():
+        schedules.create_schedule(**warm.schedule_now(GroupName="default"))
+
+
+def test_the_role_serves_no_schedule_of_another_group(warm: Stint) -> None:
+    # Not even for an administrator.
+    with refused("ValidationException"):
+        warm.client("scheduler").create_schedule(**warm.schedule_now(GroupName="default"))
+
+
+def test_nobody_else_gets_the_role(warm: Stint, stranger: dict[str, str]) -> None:
+    for credentials in (
+        stranger,
+        *(warm.machine.credentials_of(warm.function(function)) for function in FUNCTIONS),
+    ):
+        with refused():
+            warm.client("sts", **credentials).assume_role(
+                RoleArn=warm.role("ScheduleRole"), RoleSessionName="test"
+            )
