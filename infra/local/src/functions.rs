@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::OKTA_ORG;
-use crate::aws_endpoint::{
+use crate::clock::{FunctionClock, SandboxClock};
+use crate::stack::{
     ACCOUNT, CONNECTOR_ROLE, EXTERNAL_ID, OKTA_SECRET, REGION, SCHEDULE_GROUP, SCHEDULE_ROLE,
     SLACK_SECRET, TABLE,
 };
-use crate::clock::{FunctionClock, SandboxClock};
 use crate::work::{Busy, Invocation, Work, locked};
 
 /// One of the four functions.

@@ -261,7 +261,7 @@ fn on_failure(event: &Value, attempts: usize, error: &str, at: Timestamp) -> Val
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": at.as_millisecond().to_string()},
         "messageAttributes": {},
         "eventSource": "aws:sqs",
-        "eventSourceARN": format!("arn:aws:sqs:{}:{}:stint-approval-failed", crate::aws_endpoint::REGION, crate::aws_endpoint::ACCOUNT),
-        "awsRegion": crate::aws_endpoint::REGION,
+        "eventSourceARN": format!("arn:aws:sqs:{}:{}:stint-approval-failed", crate::stack::REGION, crate::stack::ACCOUNT),
+        "awsRegion": crate::stack::REGION,
     }]})
 }

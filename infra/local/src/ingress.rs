@@ -82,7 +82,7 @@ fn event(request: &SignedHttp, now_ms: i64) -> Value {
         "rawQueryString": "",
         "headers": headers,
         "requestContext": {
-            "accountId": crate::aws_endpoint::ACCOUNT,
+            "accountId": crate::stack::ACCOUNT,
             "apiId": "sandbox",
             "domainName": "localhost",
             "domainPrefix": "localhost",

@@ -29,6 +29,7 @@ mod server;
 pub mod services;
 pub mod slack;
 pub mod slack_delivery;
+mod stack;
 mod store;
 mod surface;
 #[cfg(test)]

@@ -12,9 +12,7 @@ use tokio::net::TcpListener;
 
 use super::Refusal;
 use crate::Error;
-
-/// The table's name.
-pub(crate) const TABLE: &str = "stint";
+use crate::stack::TABLE;
 
 /// How many partitions the `due` index has.
 const DUE_SHARDS: u32 = 16;

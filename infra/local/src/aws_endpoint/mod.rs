@@ -20,22 +20,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-pub(crate) use dynamodb::{Dynamo, TABLE};
-pub(crate) use scheduler::{SCHEDULE_GROUP, SCHEDULE_ROLE, Scheduler};
-pub(crate) use secrets::{OKTA_SECRET, SLACK_SECRET, Secrets};
-pub(crate) use sts::{CONNECTOR_ROLE, EXTERNAL_ID, Sts};
+pub(crate) use dynamodb::Dynamo;
+pub(crate) use scheduler::Scheduler;
+pub(crate) use secrets::Secrets;
+pub(crate) use sts::Sts;
 
 use crate::functions::Function;
 use crate::handoffs::Handoffs;
+use crate::stack::{ACCOUNT, CONNECTOR_ROLE};
 
 /// The services that are spoken here, as a fault names them.
 pub(crate) const SERVICES: [&str; 5] = ["DynamoDB", "Lambda", "STS", "Scheduler", "SecretsManager"];
-
-/// The region that everything is in.
-pub(crate) const REGION: &str = "us-east-1";
-
-/// The account that everything is in.
-pub(crate) const ACCOUNT: &str = "000000000000";
 
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 

@@ -22,14 +22,9 @@ use serde_json::{Value, json};
 use super::Refusal;
 use crate::clock::SandboxClock;
 use crate::functions::Function;
+use crate::stack::{ACCOUNT, REGION, SCHEDULE_GROUP, SCHEDULE_ROLE};
 use crate::work::locked;
 use crate::{Error, store};
-
-/// The group of the stack's schedules.
-pub(crate) const SCHEDULE_GROUP: &str = "stint";
-
-/// The role that lets a schedule invoke `deescalation`.
-pub(crate) const SCHEDULE_ROLE: &str = "arn:aws:iam::000000000000:role/stint-schedules";
 
 /// The schedules.
 #[derive(Debug)]
@@ -247,11 +242,7 @@ fn created(name: &str) -> Response {
 }
 
 fn arn(name: &str) -> String {
-    format!(
-        "arn:aws:scheduler:{}:{}:schedule/{SCHEDULE_GROUP}/{name}",
-        super::REGION,
-        super::ACCOUNT
-    )
+    format!("arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/{SCHEDULE_GROUP}/{name}")
 }
 
 fn check_name(name: &str) -> Result<(), Refusal> {

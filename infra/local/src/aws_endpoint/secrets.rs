@@ -13,15 +13,10 @@ use axum::{Json, http::header};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ACCOUNT, Caller, REGION, Refusal, denied};
+use super::{Caller, Refusal, denied};
+use crate::stack::{ACCOUNT, OKTA_SECRET, REGION, SLACK_SECRET};
 use crate::work::locked;
 use crate::{Error, OKTA_API_TOKEN, SLACK_BOT_TOKEN, SLACK_SIGNING_SECRET, store};
-
-/// The secret with Slack's token and signing secret.
-pub(crate) const SLACK_SECRET: &str = "/stint/slack";
-
-/// The secret with Okta's token.
-pub(crate) const OKTA_SECRET: &str = "/stint/okta";
 
 /// The secrets; one without a value has no version yet.
 #[derive(Debug)]

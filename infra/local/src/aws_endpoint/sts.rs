@@ -13,13 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Caller, Refusal, denied};
 use crate::functions::Function;
+use crate::stack::{CONNECTOR_ROLE, EXTERNAL_ID};
 use crate::work::locked;
-
-/// The runtime connector's role.
-pub(crate) const CONNECTOR_ROLE: &str = "arn:aws:iam::000000000000:role/stint-runtime-connector";
-
-/// The external id that the role wants to hear.
-pub(crate) const EXTERNAL_ID: &str = "sandbox-external-id";
 
 /// How long a session lasts, in real time, as the SDK measures it.
 const SESSION: SignedDuration = SignedDuration::from_hours(1);
