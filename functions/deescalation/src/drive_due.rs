@@ -186,13 +186,12 @@ fn lateness(done: &Done) {
     let Some(request) = done.request() else {
         return;
     };
-    let seconds = |late: SignedDuration| late.as_secs_f64().max(0.0);
     if let Some(late) = request.overdue(done.at) {
-        metric("OverdueSeconds", seconds(late), Unit::Seconds, done.at);
+        metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, done.at);
     } else if request.state.is_final()
         && let Some(over_at) = request.over_at
     {
-        let late = seconds(done.at.duration_since(over_at));
+        let late = done.at.duration_since(over_at).as_secs_f64().max(0.0);
         metric("LatenessSeconds", late, Unit::Seconds, done.at);
     }
 }

@@ -124,16 +124,16 @@ async fn holder(tools: &Tools, item: DueItem) -> Result<Holder, Error> {
             let item = tools.table.membership(&key).await?;
             (item.filter(Membership::is_live).map(|it| it.key), None)
         }
-        DueItem::Request(id) => match tools.table.request(&id).await? {
-            Some(request) => match request.state {
-                State::Approved => (None, Some(id)),
-                State::Escalating | State::Active | State::Deescalating => {
-                    (request.membership(), Some(id))
+        DueItem::Request(id) => {
+            let request = tools.table.request(&id).await?;
+            match request.as_ref().map(|it| it.state) {
+                Some(State::Approved) => (None, Some(id)),
+                Some(State::Escalating | State::Active | State::Deescalating) => {
+                    (request.and_then(|it| it.membership()), Some(id))
                 }
                 _ => (None, None),
-            },
-            None => (None, None),
-        },
+            }
+        }
     };
     Ok((key.map(|key| (key.org, key.user)), grant))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws::telemetry::in_words;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use slack_ingress::{Deps, handler};
 
@@ -9,10 +10,7 @@ use slack_ingress::{Deps, handler};
 async fn main() -> Result<(), Error> {
     aws::telemetry::init("slack-ingress");
     let deps = Deps::connect(&aws::Config::from_env()?, Arc::new(aws::SystemClock));
-    let answer = async |event: LambdaEvent<_>| {
-        let answer = handler(&deps, event.payload).await;
-        // The runtime logs what it gets as programmers see it: words stay words.
-        answer.map_err(|error| Error::from(error.to_string()))
-    };
+    let answer =
+        async |event: LambdaEvent<_>| handler(&deps, event.payload).await.map_err(in_words);
     run(service_fn(answer)).await
 }

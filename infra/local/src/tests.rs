@@ -127,6 +127,20 @@ impl Local {
     }
 }
 
+/// Everything that happens shows in one of these.
+fn nothing_moved(state: &Value, before: &Value) {
+    for what in [
+        "requests",
+        "memberships",
+        "audit",
+        "schedules",
+        "slack",
+        "okta",
+    ] {
+        assert_eq!(state[what], before[what], "{what}");
+    }
+}
+
 async fn run(folder: &TempDir) -> Running {
     start(options(folder)).await.unwrap()
 }
@@ -513,16 +527,7 @@ async fn whoever_wakes_a_function_does_not_say_what_it_does() {
         }
     }
     let state = local.state().await;
-    for what in [
-        "requests",
-        "memberships",
-        "audit",
-        "schedules",
-        "slack",
-        "okta",
-    ] {
-        assert_eq!(state[what], active[what], "{what}");
-    }
+    nothing_moved(&state, &active);
 
     // Nor does it give again what has ended.
     local.press("revoke").await;
@@ -533,16 +538,7 @@ async fn whoever_wakes_a_function_does_not_say_what_it_does() {
         woken.await.unwrap();
     }
     let state = local.state().await;
-    for what in [
-        "requests",
-        "memberships",
-        "audit",
-        "schedules",
-        "slack",
-        "okta",
-    ] {
-        assert_eq!(state[what], ended[what], "{what}");
-    }
+    nothing_moved(&state, &ended);
 }
 
 #[tokio::test]

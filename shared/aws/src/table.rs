@@ -34,6 +34,10 @@ const CONFLICT_PAUSE: Duration = Duration::from_millis(50);
 /// How many partitions the `due` index has, so that no single one limits the sweep.
 const DUE_SHARDS: u8 = 16;
 
+/// How many items say that the stack is being deleted. All say the same: adds look at different ones,
+/// because transactions that look at one item at the same time get in each other's way.
+const CLOSING_SHARDS: u8 = 8;
+
 /// How long no access is given after somebody began to delete the stack, in seconds.
 const CLOSED_S: i64 = 60 * 60;
 
@@ -178,9 +182,10 @@ impl Table {
             Closed::ForAnHour(now) => (now.as_second() + CLOSED_S, OnlyIf::Whatever),
             Closed::ForGood => (i64::MAX, OnlyIf::Version(by.to_string())),
         };
-        let mut writes = Vec::with_capacity(CLOSING.len());
-        for sk in CLOSING {
-            let mut item = item(STACK.to_owned(), sk, by.as_str(), &until)?;
+        let mut writes = Vec::new();
+        for shard in 0..CLOSING_SHARDS {
+            let sk = closing_sk(shard);
+            let mut item = item(STACK.to_owned(), &sk, by.as_str(), &until)?;
             item.insert(
                 "closed_until".to_owned(),
                 AttributeValue::N(until.to_string()),
@@ -193,10 +198,10 @@ impl Table {
 
     /// Has access be given again, if `by` closed it last, whoever did if none is given.
     pub async fn open(&self, by: Option<&Stamp>) -> Result<(), Error> {
-        let writes = CLOSING.iter().map(|sk| Write {
+        let writes = (0..CLOSING_SHARDS).map(|shard| Write {
             change: Change::Delete {
                 pk: STACK.to_owned(),
-                sk: (*sk).to_owned(),
+                sk: closing_sk(shard),
             },
             only_if: by.map_or(OnlyIf::Whatever, |by| OnlyIf::Version(by.to_string())),
         });
@@ -226,7 +231,7 @@ impl Table {
             writes.push(Write {
                 change: Change::Check {
                     pk: STACK.to_owned(),
-                    sk: closing(id).to_owned(),
+                    sk: closing_sk(spread(id) % CLOSING_SHARDS),
                 },
                 only_if: OnlyIf::Open(now),
             });
@@ -358,14 +363,10 @@ impl Table {
         let Some(write) = writes.pop() else {
             return Ok(());
         };
-        match write.change {
-            Change::Put(item) => self.put(item, write.only_if).await,
-            _ => self.transact(vec![write]).await,
-        }
-    }
-
-    async fn put(&self, item: Item, only_if: OnlyIf) -> Result<(), Error> {
-        let (condition, values) = only_if.condition();
+        let Change::Put(item) = write.change else {
+            return self.transact(vec![write]).await;
+        };
+        let (condition, values) = write.only_if.condition();
         let put = self
             .client
             .put_item()
@@ -442,26 +443,6 @@ const BINDING: &str = "binding";
 const AUDIT: &str = "audit#";
 const STACK: &str = "stack";
 
-/// The items that say that the stack is being deleted. All say the same: adds look at different ones,
-/// because transactions that look at one item at the same time get in each other's way.
-const CLOSING: [&str; 8] = [
-    "closing#0",
-    "closing#1",
-    "closing#2",
-    "closing#3",
-    "closing#4",
-    "closing#5",
-    "closing#6",
-    "closing#7",
-];
-
-/// The one that an add of the request `id` looks at.
-fn closing(id: &str) -> &'static str {
-    let [first, ..] = CLOSING;
-    let at = usize::from(spread(id)) % CLOSING.len();
-    CLOSING.get(at).copied().unwrap_or(first)
-}
-
 /// A number that is another one for most other texts.
 fn spread(text: &str) -> u8 {
     text.bytes()
@@ -491,6 +472,10 @@ fn pending_sk(group: &Group) -> String {
 
 fn due_shard(shard: u8) -> String {
     format!("due#{shard}")
+}
+
+fn closing_sk(shard: u8) -> String {
+    format!("closing#{shard}")
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {

@@ -31,6 +31,12 @@ pub fn init(function: &str) {
     FUNCTION.get_or_init(|| full_name.unwrap_or_else(|_| function.to_owned()));
 }
 
+/// `error` as the Lambda runtime is to have it. The runtime logs what it gets as programmers see it:
+/// words stay words.
+pub fn in_words(error: impl std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
+    error.to_string().into()
+}
+
 /// What a metric counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
