@@ -45,7 +45,8 @@ pub enum Payload {
 pub struct By {
     /// The person.
     pub user: SlackUser,
-    /// The workspace or, failing that, the person's own, or the organization.
+    /// The workspace in which it was done or, failing that, the person's own, or the organization: an
+    /// app that is installed in a whole organization is not always told the workspace.
     pub team: Option<String>,
     /// The workspace that the person belongs to, where Slack says so.
     pub home: Option<String>,
@@ -111,6 +112,8 @@ pub struct MessageRef {
     pub ts: String,
     /// Whether only the person who clicked sees it.
     pub ephemeral: bool,
+    /// Its text, escaped as Slack escapes it; none where Slack does not send the message back.
+    pub text: Option<String>,
 }
 
 /// A view, as Slack sends it back.
@@ -128,6 +131,8 @@ pub struct ViewRef {
     pub kind: String,
     /// The ids of its input blocks, from the top: only to these can an error be shown.
     pub inputs: Vec<String>,
+    /// The texts of its sections, by block id, as the app sent them.
+    pub sections: BTreeMap<String, String>,
 }
 
 /// One press of a button, or one choice.
@@ -198,6 +203,8 @@ pub struct BlockSuggestion {
 pub struct Event {
     /// `Ev…`, the same in every delivery.
     pub id: String,
+    /// Who, where a person did it. Where they belong is not told: `home` is never there.
+    pub by: Option<By>,
     /// The workspace.
     pub team: Option<String>,
     /// What happened.
@@ -246,11 +253,8 @@ impl Payload {
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(PayloadError::ContentType);
         }
-        let form: BTreeMap<String, String> = serde_urlencoded::from_bytes::<Vec<_>>(body)
-            .map_err(|_| PayloadError::Malformed)?
-            .into_iter()
-            .collect();
-        match form.get("payload") {
+        let form: Form = serde_urlencoded::from_bytes(body).map_err(|_| PayloadError::Malformed)?;
+        match field(&form, "payload") {
             Some(json) => {
                 interaction(serde_json::from_str(json).map_err(|_| PayloadError::Malformed)?)
             }
@@ -268,15 +272,18 @@ impl Payload {
             Self::ViewClosed(it) => Some(&it.by),
             Self::Shortcut(it) => Some(&it.by),
             Self::BlockSuggestion(it) => Some(&it.by),
-            Self::UrlVerification { .. } | Self::Event(_) | Self::SslCheck | Self::Other { .. } => {
-                None
-            }
+            Self::Event(it) => it.by.as_ref(),
+            Self::UrlVerification { .. } | Self::SslCheck | Self::Other { .. } => None,
         }
     }
 
-    /// The name of the click: the same for every delivery of it, and no other's.
+    /// The name of the click: the same for every delivery of it, and no other's. That of an event is
+    /// the event's id.
     #[must_use]
     pub fn click_id(&self) -> Option<Click> {
+        if let Self::Event(it) = self {
+            return Some(Click::new(&it.id));
+        }
         let by = self.by()?;
         let moment = match self {
             Self::BlockActions(it) => it
@@ -306,8 +313,17 @@ impl Payload {
     }
 }
 
-fn command(form: &BTreeMap<String, String>) -> Result<Payload, PayloadError> {
-    let text = |key: &str| form.get(key).filter(|value| !value.is_empty()).cloned();
+/// The fields of a form, as they came.
+type Form = Vec<(String, String)>;
+
+/// What the field `key` holds; of several, the last.
+fn field<'f>(form: &'f Form, key: &str) -> Option<&'f String> {
+    let mut fields = form.iter().rev();
+    fields.find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+fn command(form: &Form) -> Result<Payload, PayloadError> {
+    let text = |key: &str| field(form, key).filter(|value| !value.is_empty()).cloned();
     let Some(command) = text("command") else {
         return match text("ssl_check") {
             Some(_) => Ok(Payload::SslCheck),
@@ -340,18 +356,30 @@ fn event(json: &Value) -> Result<Payload, PayloadError> {
         }),
         Some("event_callback") => {
             let kind = text("/event/type").ok_or(PayloadError::Missing("event.type"))?;
+            let id = text("/event_id").ok_or(PayloadError::Missing("event_id"))?;
+            let enterprise =
+                text("/enterprise_id").or_else(|| text("/authorizations/0/enterprise_id"));
+            let team = text("/team_id")
+                .or_else(|| text("/authorizations/0/team_id"))
+                .or_else(|| enterprise.clone());
+            if kind != "app_home_opened" {
+                let kind = EventKind::Other(kind);
+                let by = None;
+                return Ok(Payload::Event(Event { id, by, team, kind }));
+            }
+            let user = text("/event/user").map(SlackUser::new);
+            let user = user.ok_or(PayloadError::Missing("event.user"))?;
+            let tab = text("/event/tab").unwrap_or_else(|| "home".to_owned());
             Ok(Payload::Event(Event {
-                id: text("/event_id").ok_or(PayloadError::Missing("event_id"))?,
-                team: text("/team_id").or_else(|| text("/enterprise_id")),
-                kind: match kind.as_str() {
-                    "app_home_opened" => EventKind::AppHomeOpened {
-                        user: text("/event/user")
-                            .map(SlackUser::new)
-                            .ok_or(PayloadError::Missing("event.user"))?,
-                        tab: text("/event/tab").unwrap_or_else(|| "home".to_owned()),
-                    },
-                    _ => EventKind::Other(kind),
-                },
+                id,
+                by: Some(By {
+                    user: user.clone(),
+                    team: team.clone(),
+                    home: None,
+                    enterprise,
+                }),
+                team,
+                kind: EventKind::AppHomeOpened { user, tab },
             }))
         }
         Some(kind) => Ok(Payload::Other {
@@ -362,9 +390,10 @@ fn event(json: &Value) -> Result<Payload, PayloadError> {
 }
 
 fn interaction(json: Value) -> Result<Payload, PayloadError> {
-    let wire: Wire = serde_json::from_value(json).map_err(|_| PayloadError::Malformed)?;
+    let kind = json.get("type").and_then(Value::as_str);
+    let kind = kind.ok_or(PayloadError::Malformed)?;
     if !matches!(
-        wire.kind.as_str(),
+        kind,
         "block_actions"
             | "view_submission"
             | "view_closed"
@@ -372,8 +401,10 @@ fn interaction(json: Value) -> Result<Payload, PayloadError> {
             | "message_action"
             | "block_suggestion"
     ) {
-        return Ok(Payload::Other { kind: wire.kind });
+        let kind = kind.to_owned();
+        return Ok(Payload::Other { kind });
     }
+    let wire: Wire = serde_json::from_value(json).map_err(|_| PayloadError::Malformed)?;
     let by = wire.by()?;
     let values = match (&wire.view, &wire.state) {
         (
@@ -434,11 +465,11 @@ fn interaction(json: Value) -> Result<Payload, PayloadError> {
 struct Wire {
     #[serde(rename = "type")]
     kind: String,
-    team: Option<WireId>,
-    enterprise: Option<WireId>,
+    team: Option<Value>,
+    enterprise: Option<Value>,
     user: Option<WireUser>,
     trigger_id: Option<String>,
-    channel: Option<WireId>,
+    channel: Option<Value>,
     container: Option<WireContainer>,
     message: Option<WireMessage>,
     view: Option<WireView>,
@@ -455,11 +486,22 @@ impl Wire {
     fn by(&self) -> Result<By, PayloadError> {
         let user = self.user.as_ref().ok_or(PayloadError::Missing("user"))?;
         let home = user.team_id.clone();
-        let team = self.team.as_ref().map(|team| team.id.clone());
-        let enterprise = self.enterprise.as_ref().map(|it| it.id.clone());
+        let view = self.view.as_ref().and_then(|view| view.team_id.clone());
+        let own = self.team.as_ref().and_then(|team| {
+            let enterprise = team.get("enterprise_id").and_then(Value::as_str);
+            enterprise.map(str::to_owned)
+        });
+        let enterprise = own.or_else(|| id_of(self.enterprise.as_ref()));
+        // The organization says less than a workspace does.
+        let is_workspace = |home: &String| !home.starts_with('E');
+        let team = id_of(self.team.as_ref())
+            .or_else(|| home.clone().filter(is_workspace))
+            .or(view)
+            .or_else(|| home.clone())
+            .or_else(|| enterprise.clone());
         Ok(By {
             user: SlackUser::new(&user.id),
-            team: team.or_else(|| home.clone()).or_else(|| enterprise.clone()),
+            team,
             home,
             enterprise,
         })
@@ -469,22 +511,26 @@ impl Wire {
         let container = self.container.as_ref();
         let channel = container
             .and_then(|it| it.channel_id.clone())
-            .or_else(|| Some(self.channel.as_ref()?.id.clone()))?;
+            .or_else(|| id_of(self.channel.as_ref()))?;
         let ts = container
             .and_then(|it| it.message_ts.clone())
             .or_else(|| self.message.as_ref()?.ts.clone())?;
         let ephemeral = container.and_then(|it| it.is_ephemeral).unwrap_or(false);
+        let text = self.message.as_ref().and_then(|it| it.text.clone());
         Some(MessageRef {
             channel,
             ts,
             ephemeral,
+            text,
         })
     }
 }
 
-#[derive(Deserialize)]
-struct WireId {
-    id: String,
+/// The id of what Slack describes by an object or, here and there, by its id alone.
+fn id_of(value: Option<&Value>) -> Option<String> {
+    let value = value?;
+    let id = value.as_str().or_else(|| value.get("id")?.as_str());
+    id.filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 #[derive(Deserialize)]
@@ -503,11 +549,13 @@ struct WireContainer {
 #[derive(Deserialize)]
 struct WireMessage {
     ts: Option<String>,
+    text: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct WireView {
     id: String,
+    team_id: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
     callback_id: Option<String>,
@@ -519,18 +567,29 @@ struct WireView {
 
 impl WireView {
     fn into_ref(self) -> ViewRef {
-        let inputs = self.blocks.into_iter().flatten().filter_map(|block| {
-            let is_input = block.get("type").and_then(Value::as_str) == Some("input");
-            let id = block.get("block_id").and_then(Value::as_str);
-            id.filter(|_| is_input).map(str::to_owned)
-        });
+        let (mut inputs, mut sections) = (Vec::new(), BTreeMap::new());
+        for block in self.blocks.into_iter().flatten() {
+            let text = |at: &str| block.pointer(at).and_then(Value::as_str).map(str::to_owned);
+            match (
+                text("/type").as_deref(),
+                text("/block_id"),
+                text("/text/text"),
+            ) {
+                (Some("input"), Some(id), _) => inputs.push(id),
+                (Some("section"), Some(id), Some(text)) => {
+                    sections.insert(id, text);
+                }
+                _ => {}
+            }
+        }
         ViewRef {
             id: self.id,
             callback_id: self.callback_id.unwrap_or_default(),
             private_metadata: self.private_metadata.unwrap_or_default(),
             hash: self.hash,
             kind: self.kind.unwrap_or_else(|| "modal".to_owned()),
-            inputs: inputs.collect(),
+            inputs,
+            sections,
         }
     }
 }
@@ -558,15 +617,17 @@ impl WireAction {
 /// `state.values[block_id][action_id]`, in which what is empty is null or missing.
 fn values_of(state: &Value) -> Values {
     let blocks = state.get("values").and_then(Value::as_object);
-    blocks
+    let filled = blocks
         .into_iter()
         .flatten()
         .filter_map(|(block, elements)| {
             let filled = elements.as_object()?.values();
             let value = filled.filter_map(Value::as_object).find_map(value_of)?;
             Some((block.clone(), value))
-        })
-        .collect()
+        });
+    let mut values = Values::new();
+    values.extend(filled);
+    values
 }
 
 /// Where an element keeps what it holds, if that is one thing.

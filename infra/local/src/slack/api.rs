@@ -24,6 +24,10 @@ const FORM_ONLY: [&str; 7] = [
     "chat.getPermalink",
 ];
 
+/// How long the JSON of a message's blocks may be. The reference does not say; real ones were refused
+/// from about 13200 characters on.
+const BLOCKS: usize = 13_000;
+
 /// How many old rows of buttons are kept of a message.
 const KEPT: usize = 10;
 
@@ -246,8 +250,13 @@ impl Call<'_> {
         }))
     }
 
-    /// The text and blocks of a message.
-    fn content(&mut self, longest: usize) -> Result<(String, Value), Value> {
+    /// The text and blocks of a message of `kind` that comes by `method`.
+    fn content(
+        &mut self,
+        kind: &str,
+        method: &str,
+        longest: usize,
+    ) -> Result<(String, Value), Value> {
         let text = self.text("text").unwrap_or_default();
         let blocks = match self.args.get("blocks") {
             None | Some(Value::Null) => json!([]),
@@ -263,19 +272,34 @@ impl Call<'_> {
             if !found.is_empty() {
                 return Err(complain("invalid_blocks", &found));
             }
+            if blocks.to_string().encode_utf16().count() > BLOCKS {
+                return Err(fail("msg_blocks_too_long"));
+            }
         }
         if text.chars().count() > longest {
             return Err(fail("msg_too_long"));
         }
+        let sent = json!({"text": text, "blocks": blocks});
+        self.world.took(kind, method, &sent);
         Ok((text, self.world.stored_blocks(&blocks)))
     }
 
     fn post_message(&mut self) -> Answer {
         let channel = self.channel(true)?;
-        let (text, blocks) = self.content(40_000)?;
+        let thread_ts = self.text("thread_ts");
+        let known = self.world.messages.get(&channel);
+        if let Some(ts) = &thread_ts
+            && known.is_none_or(|all| !all.contains_key(ts))
+        {
+            return Err(fail("thread_not_found"));
+        }
+        let is_true = |value: &Value| *value == true || *value == "true";
+        let broadcast = self.args.get("reply_broadcast").is_some_and(is_true);
+        let (text, blocks) = self.content("message", "chat.postMessage", 40_000)?;
         let message = Message {
             ts: self.world.ts(self.now),
-            thread_ts: self.text("thread_ts"),
+            broadcast: broadcast && thread_ts.is_some(),
+            thread_ts,
             text,
             blocks,
             before: Vec::new(),
@@ -293,7 +317,7 @@ impl Call<'_> {
         let messages = self.world.messages.get(&channel);
         let known = messages.and_then(|all| all.get(&ts)).cloned();
         let known = known.ok_or_else(|| fail("message_not_found"))?;
-        let (text, blocks) = self.content(4000)?;
+        let (text, blocks) = self.content("message", "chat.update", 4000)?;
         let mut before = known.before;
         let old = known.blocks.as_array().cloned().unwrap_or_default();
         before.extend(old.into_iter().filter(|block| block["type"] == "actions"));
@@ -301,6 +325,7 @@ impl Call<'_> {
         let message = Message {
             ts,
             thread_ts: known.thread_ts,
+            broadcast: known.broadcast,
             text,
             blocks,
             before,
@@ -326,10 +351,11 @@ impl Call<'_> {
         if others || !self.world.people.contains_key(&user) {
             return Err(fail("user_not_in_channel"));
         }
-        let (text, blocks) = self.content(40_000)?;
+        let (text, blocks) = self.content("ephemeral", "chat.postEphemeral", 40_000)?;
         let ts = self.world.ts(self.now);
         let ephemeral = Ephemeral {
             number: self.world.number(),
+            ts: ts.clone(),
             channel,
             text,
             blocks,
@@ -372,7 +398,9 @@ impl Call<'_> {
             return Err(fail("push_limit_reached"));
         }
         let under = views.last().cloned().unwrap_or_default();
-        let view = self.world.stored_view(&view, None, &under);
+        let method = if push { "views.push" } else { "views.open" };
+        self.world.took("modal", method, &view);
+        let view = self.world.stored_view(&view, None, &under, &Value::Null);
         views.push(view.clone());
         self.world.record(Record::Views { user, views });
         Ok(json!({"view": view}))
@@ -396,6 +424,7 @@ impl Call<'_> {
                 if hash.is_some_and(|hash| view["hash"] != hash.as_str()) {
                     return Err(fail("hash_conflict"));
                 }
+                self.world.took("modal", "views.update", &new);
                 *view = self.world.replaced(view, &new);
                 let answer = json!({"view": view});
                 self.world.record(Record::Views { user, views });
@@ -417,9 +446,10 @@ impl Call<'_> {
         if hash.is_some_and(|hash| known["hash"] != hash.as_str()) {
             return Err(fail("hash_conflict"));
         }
+        self.world.took("home", "views.publish", &view);
         let view = self
             .world
-            .stored_view(&view, known["id"].as_str(), &Value::Null);
+            .stored_view(&view, known["id"].as_str(), &Value::Null, &known);
         let answer = json!({"view": view});
         self.world.record(Record::Home { user, view });
         Ok(answer)

@@ -95,6 +95,29 @@ impl Check {
         }
     }
 
+    /// `true` or `false`, where it is there.
+    fn flags(&mut self, at: &str, map: &Map<String, Value>, keys: &[&str]) {
+        for key in keys {
+            if map.get(*key).is_some_and(|value| !value.is_boolean()) {
+                self.say(&format!("{at}/{key}"), "must be a boolean");
+            }
+        }
+    }
+
+    /// A whole number of `least` to `most`, where it is there.
+    fn count(&mut self, at: &str, map: &Map<String, Value>, key: &str, least: u64, most: u64) {
+        let value = map.get(key);
+        let is_fine = |value: &Value| {
+            value
+                .as_u64()
+                .is_some_and(|it| (least..=most).contains(&it))
+        };
+        if value.is_some_and(|value| !is_fine(value)) {
+            let text = format!("must be between {least} and {most}");
+            self.say(&format!("{at}/{key}"), text);
+        }
+    }
+
     /// A text object; `plain` where Slack takes no markup.
     fn text(&mut self, at: &str, value: Option<&Value>, plain: bool, max: usize) {
         let Some(value) = value else { return };
@@ -107,11 +130,9 @@ impl Check {
                 return;
             }
         };
-        if self
-            .object(at, value, &["type", "text"], optional)
-            .is_some()
-        {
+        if let Some(map) = self.object(at, value, &["type", "text"], optional) {
             self.string(&format!("{at}/text"), value.get("text"), max);
+            self.flags(at, map, optional);
         }
     }
 
@@ -152,10 +173,18 @@ impl Check {
         }
         self.optional_string(at, map, "callback_id", 255);
         self.optional_string(at, map, "external_id", 255);
-        let metadata = map.get("private_metadata").and_then(Value::as_str);
-        if metadata.is_some_and(|text| length(text) > 3000) {
+        let flags = ["clear_on_close", "notify_on_close", "submit_disabled"];
+        self.flags(at, map, &flags);
+        // This one may be empty.
+        if let Some(metadata) = map.get("private_metadata") {
             let at = format!("{at}/private_metadata");
-            self.say(&at, "must be less than 3001 characters");
+            match metadata.as_str() {
+                None => self.say(&at, "must provide a string"),
+                Some(text) if length(text) > 3000 => {
+                    self.say(&at, "must be less than 3001 characters");
+                }
+                Some(_) => {}
+            }
         }
         let blocks = map.get("blocks").unwrap_or(&Value::Null);
         self.blocks(&format!("{at}/blocks"), blocks, 100, is_modal);
@@ -164,6 +193,13 @@ impl Check {
             .is_some_and(|list| list.iter().any(|block| block["type"] == "input"));
         if has_input && is_modal && !map.contains_key("submit") {
             self.say(at, "missing required field: submit");
+        }
+        let focused = blocks.as_array().map_or(0, |list| {
+            let focuses = |block: &&Value| block["element"]["focus_on_load"] == true;
+            list.iter().filter(focuses).count()
+        });
+        if focused > 1 {
+            self.say(at, "only one element can have focus_on_load set to true");
         }
         if view.to_string().len() > 250_000 {
             self.say(at, "view_too_large");
@@ -193,6 +229,7 @@ impl Check {
             "header" => (&["text"], &[]),
             "divider" => (&[], &[]),
             "context" | "actions" => (&["elements"], &[]),
+            // Slack takes them elsewhere too, but only in a form is there a button to submit them.
             "input" if inputs => (
                 &["label", "element"],
                 &["hint", "optional", "dispatch_action"],
@@ -207,6 +244,7 @@ impl Check {
             return;
         };
         self.optional_string(at, map, "block_id", 255);
+        self.flags(at, map, &["expand", "optional", "dispatch_action"]);
         match kind {
             "section" => self.section(at, map),
             "header" => self.optional_text(at, map, "text", 150),
@@ -270,64 +308,80 @@ impl Check {
             self.say(at, format!("unsupported type: {kind}"));
             return;
         }
-        let (required, optional): (&[&str], &[&str]) = match kind {
-            "button" => (
-                &["text"],
-                &["value", "style", "confirm", "url", "accessibility_label"],
-            ),
-            "plain_text_input" => (
-                &[],
-                &["multiline", "min_length", "max_length", "initial_value"],
-            ),
-            "number_input" => (
-                &["is_decimal_allowed"],
-                &["min_value", "max_value", "initial_value"],
-            ),
-            "static_select" => (&["options"], &["initial_option", "confirm"]),
-            "external_select" => (&[], &["initial_option", "min_query_length", "confirm"]),
-            "users_select" => (&[], &["initial_user", "confirm"]),
-            _ => (&[], &["initial_date", "confirm"]),
-        };
-        let optional = [
-            optional,
-            &["type", "action_id", "placeholder", "focus_on_load"],
-        ]
-        .concat();
+        let (required, optional) = fields_of(kind);
+        let optional = [optional, &["type", "action_id"]].concat();
         let Some(map) = self.object(at, element, required, &optional) else {
             return;
         };
         self.optional_string(at, map, "action_id", 255);
         self.optional_text(at, map, "placeholder", 150);
+        self.flags(at, map, &["focus_on_load"]);
         self.confirm(at, map);
         match kind {
             "button" => self.button(at, map),
             "plain_text_input" => self.typed(at, map),
-            "static_select" => {
-                let options = self.list(&format!("{at}/options"), map.get("options"), 100);
-                for (index, option) in options.iter().enumerate() {
-                    self.option(&format!("{at}/options/{index}"), option);
-                }
-                if map
-                    .get("initial_option")
-                    .is_some_and(|it| !options.contains(it))
-                {
-                    let at = format!("{at}/initial_option");
-                    self.say(&at, "must match one of the provided options");
-                }
-            }
+            "number_input" => self.number(at, map),
+            "static_select" => self.offered(at, map),
             "external_select" => {
+                self.count(at, map, "min_query_length", 0, 3000);
                 if let Some(option) = map.get("initial_option") {
                     self.option(&format!("{at}/initial_option"), option);
                 }
             }
-            "datepicker" => {
-                let date = map.get("initial_date").and_then(Value::as_str);
-                if date.is_some_and(|date| date.parse::<jiff::civil::Date>().is_err()) {
+            "users_select" => {
+                let user = map.get("initial_user").map(Value::as_str);
+                let is_id = |id: &str| {
+                    let is_plain = |it: u8| it.is_ascii_uppercase() || it.is_ascii_digit();
+                    id.starts_with(['U', 'W']) && id.len() > 1 && id.bytes().all(is_plain)
+                };
+                if user.is_some_and(|user| !user.is_some_and(is_id)) {
+                    self.say(&format!("{at}/initial_user"), "must be a valid user");
+                }
+            }
+            _ => {
+                let date = map.get("initial_date").map(Value::as_str);
+                // Slack takes `YYYY-MM-DD` only.
+                let is_date =
+                    |date: &str| date.len() == 10 && date.parse::<jiff::civil::Date>().is_ok();
+                if date.is_some_and(|date| !date.is_some_and(is_date)) {
                     self.say(&format!("{at}/initial_date"), "must be a date");
                 }
             }
-            _ => {}
         }
+    }
+
+    /// What a select offers: options, or groups of them.
+    fn offered(&mut self, at: &str, map: &Map<String, Value>) {
+        let mut all: Vec<&Value> = Vec::new();
+        if let Some(groups) = map.get("option_groups") {
+            let at = format!("{at}/option_groups");
+            if map.contains_key("options") {
+                self.say(&at, "cannot be combined with options");
+            }
+            for (index, group) in self.list(&at, Some(groups), 100).iter().enumerate() {
+                let at = format!("{at}/{index}");
+                if let Some(map) = self.object(&at, group, &["label", "options"], &[]) {
+                    self.optional_text(&at, map, "label", 75);
+                    all.extend(self.options(&at, map));
+                }
+            }
+        } else {
+            all.extend(self.options(at, map));
+        }
+        let initial = map.get("initial_option");
+        if initial.is_some_and(|it| !all.contains(&it)) {
+            let at = format!("{at}/initial_option");
+            self.say(&at, "must match one of the provided options");
+        }
+    }
+
+    fn options<'a>(&mut self, at: &str, map: &'a Map<String, Value>) -> &'a [Value] {
+        let at = format!("{at}/options");
+        let options = self.list(&at, map.get("options"), 100);
+        for (index, option) in options.iter().enumerate() {
+            self.option(&format!("{at}/{index}"), option);
+        }
+        options
     }
 
     fn button(&mut self, at: &str, map: &Map<String, Value>) {
@@ -356,21 +410,140 @@ impl Check {
     }
 
     fn typed(&mut self, at: &str, map: &Map<String, Value>) {
-        let max = map.get("max_length").and_then(Value::as_u64);
-        if map.contains_key("max_length") && !max.is_some_and(|max| (1..=3000).contains(&max)) {
-            self.say(&format!("{at}/max_length"), "must be between 1 and 3000");
+        self.flags(at, map, &["multiline"]);
+        self.dispatched(at, map);
+        self.count(at, map, "min_length", 0, 3000);
+        self.count(at, map, "max_length", 1, 3000);
+        let bound = |key: &str| map.get(key).and_then(Value::as_u64);
+        let (min, max) = (bound("min_length"), bound("max_length"));
+        let max = max.unwrap_or(3000);
+        if min.is_some_and(|min| min > max) {
+            self.say(
+                &format!("{at}/min_length"),
+                "must not be more than max_length",
+            );
         }
-        let max = usize::try_from(max.unwrap_or(3000)).unwrap_or(3000);
+        let max = usize::try_from(max).unwrap_or(3000);
         self.optional_string(at, map, "initial_value", max);
     }
 
+    /// A number as the text that Slack wants.
+    fn number(&mut self, at: &str, map: &Map<String, Value>) {
+        self.flags(at, map, &["is_decimal_allowed"]);
+        self.dispatched(at, map);
+        let is_decimal = map.get("is_decimal_allowed") == Some(&Value::Bool(true));
+        let mut of = |key: &str| -> Option<f64> {
+            let value = map.get(key)?;
+            let text = value.as_str();
+            let is_fine = |text: &&str| is_decimal || text.parse::<i64>().is_ok();
+            let number = text.filter(is_fine).and_then(|text| text.parse().ok());
+            if number.is_none() {
+                self.say(&format!("{at}/{key}"), "must be a number in a string");
+            }
+            number
+        };
+        let (min, value, max) = (of("min_value"), of("initial_value"), of("max_value"));
+        let is_above = |low: Option<f64>, high: Option<f64>| {
+            low.zip(high).is_some_and(|(low, high)| low > high)
+        };
+        if is_above(min, max) {
+            self.say(
+                &format!("{at}/min_value"),
+                "must not be more than max_value",
+            );
+        }
+        if is_above(min, value) || is_above(value, max) {
+            let at = format!("{at}/initial_value");
+            self.say(&at, "must be between min_value and max_value");
+        }
+    }
+
+    /// When typing is told to the app.
+    fn dispatched(&mut self, at: &str, map: &Map<String, Value>) {
+        let Some(config) = map.get("dispatch_action_config") else {
+            return;
+        };
+        let at = format!("{at}/dispatch_action_config");
+        let Some(map) = self.object(&at, config, &["trigger_actions_on"], &[]) else {
+            return;
+        };
+        let at = format!("{at}/trigger_actions_on");
+        for moment in self.list(&at, map.get("trigger_actions_on"), 2) {
+            if moment != "on_enter_pressed" && moment != "on_character_entered" {
+                self.say(&at, "unsupported trigger");
+            }
+        }
+    }
+
     fn option(&mut self, at: &str, option: &Value) {
-        if let Some(map) = self.object(at, option, &["text", "value"], &["description", "url"]) {
+        if let Some(map) = self.object(at, option, &["text", "value"], &["description"]) {
             // 75 in the older reference, 150 in the newer one.
             self.string(&format!("{at}/value"), map.get("value"), 75);
             self.optional_text(at, map, "text", 75);
             self.optional_text(at, map, "description", 75);
         }
+    }
+}
+
+/// The fields that an element of `kind` must and may have, beside its type and its id.
+fn fields_of(kind: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match kind {
+        "button" => (
+            &["text"],
+            &["value", "style", "confirm", "url", "accessibility_label"],
+        ),
+        "plain_text_input" => (
+            &[],
+            &[
+                "multiline",
+                "min_length",
+                "max_length",
+                "initial_value",
+                "dispatch_action_config",
+                "placeholder",
+                "focus_on_load",
+            ],
+        ),
+        "number_input" => (
+            &["is_decimal_allowed"],
+            &[
+                "min_value",
+                "max_value",
+                "initial_value",
+                "dispatch_action_config",
+                "placeholder",
+                "focus_on_load",
+            ],
+        ),
+        "static_select" => (
+            &[],
+            &[
+                "options",
+                "option_groups",
+                "initial_option",
+                "confirm",
+                "placeholder",
+                "focus_on_load",
+            ],
+        ),
+        "external_select" => (
+            &[],
+            &[
+                "initial_option",
+                "min_query_length",
+                "confirm",
+                "placeholder",
+                "focus_on_load",
+            ],
+        ),
+        "users_select" => (
+            &[],
+            &["initial_user", "confirm", "placeholder", "focus_on_load"],
+        ),
+        _ => (
+            &[],
+            &["initial_date", "confirm", "placeholder", "focus_on_load"],
+        ),
     }
 }
 

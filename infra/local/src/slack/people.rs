@@ -1,5 +1,6 @@
 //! What people do, turned into what Slack sends, byte for byte as Slack sends it.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
@@ -7,7 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::world::{Ephemeral, Record, World, described_message, dm_of};
+use super::world::{Ephemeral, Record, World, described_message, dm_of, slot};
 use super::{APP, SIGNING_SECRET, Slack, TEAM, limits};
 use crate::Nonsense;
 use crate::slack_delivery::{Answered, Deliver, SignedHttp};
@@ -53,7 +54,7 @@ struct Click {
     ts: Option<String>,
     view_id: Option<String>,
     action_id: String,
-    /// What to choose, where it is no button; with `force`, what the button sends.
+    /// What to choose or to fill in, where it is no button; with `force`, what the button sends.
     value: Option<String>,
 }
 
@@ -105,7 +106,11 @@ enum Expected {
     },
     /// Says what becomes of the view.
     View(String),
-    Options,
+    /// Can be chosen from in an element of a view.
+    Options {
+        view_id: String,
+        action_id: String,
+    },
 }
 
 /// What a person sees of an act.
@@ -191,14 +196,15 @@ impl Slack {
         } else if let Some(callback_id) = &act.shortcut {
             Some(self.shortcut(act, callback_id))
         } else if let Some(click) = &act.click {
-            Some(self.click(act, click)?)
+            self.click(act, click, deliver).await?
         } else if let Some(typing) = &act.typing {
             let view = self.top_view(&act.user, &typing.view_id)?;
-            Some(self.suggestion(&act.user, &view, &typing.action_id, &typing.text)?)
+            self.suggestion(&act.user, &view, &typing.action_id, &typing.text)?
         } else if let Some(submit) = &act.submit {
             let view = self.top_view(&act.user, &submit.view_id)?;
             let values = self.fill_in(act, &view, &submit.values, deliver, &mut seen);
             let values = values.await?;
+            self.world().fill(&act.user, &submit.view_id, &values);
             seen.errors
                 .is_empty()
                 .then(|| self.submission(&act.user, view, &values))
@@ -306,19 +312,77 @@ impl Slack {
         interaction(&world, "shortcut", &act.user, more, Expected::Nothing)
     }
 
-    fn click(&self, act: &Act, click: &Click) -> Result<Sent, Nonsense> {
-        let mut world = self.world();
-        let (place, button) = match (&click.view_id, &click.channel, &click.ts) {
-            (Some(id), None, None) => in_view(&world, act, click, id)?,
-            (None, Some(channel), Some(ts)) => in_message(&world, act, click, channel, ts)?,
-            _ => {
-                return Err(Nonsense::new(
-                    "a click without a place",
-                    "either `view_id`, or `channel` and `ts`",
-                ));
+    async fn click(
+        &self,
+        act: &Act,
+        click: &Click,
+        deliver: &dyn Deliver,
+    ) -> Result<Option<Sent>, Nonsense> {
+        match (&click.view_id, &click.channel, &click.ts) {
+            (Some(id), None, None) => {
+                let view = seen_view(&self.world(), act, id)?;
+                if let Some(input) = input_of(&view, &click.action_id) {
+                    return self.choose(act, click, &view, input, deliver).await;
+                }
+                let button = button(&[&view["blocks"]], act, click)?;
+                Ok(Some(self.pressed(act, in_view(&view), button)))
             }
+            (None, Some(channel), Some(ts)) => {
+                let (place, button) = in_message(&self.world(), act, click, channel, ts)?;
+                Ok(Some(self.pressed(act, place, button)))
+            }
+            _ => Err(Nonsense::new(
+                "a click without a place",
+                "either `view_id`, or `channel` and `ts`",
+            )),
+        }
+    }
+
+    /// Fills in `input` of `view`. Slack tells the app at once where the block says so, and otherwise
+    /// when the form is submitted.
+    async fn choose(
+        &self,
+        act: &Act,
+        click: &Click,
+        view: &Value,
+        input: &Value,
+        deliver: &dyn Deliver,
+    ) -> Result<Option<Sent>, Nonsense> {
+        let (element, block_id) = (&input["element"], &input["block_id"]);
+        let kind = element["type"].as_str().unwrap_or_default();
+        let (key, initial) = slot(kind).unwrap_or(("value", "initial_value"));
+        let Some(text) = &click.value else {
+            return Err(Nonsense::new(
+                format!("nothing is chosen for `{}`", click.action_id),
+                "`value` says what to choose, or is empty to choose nothing",
+            ));
         };
-        let mut action = button;
+        let given = self.given(act, view, element, text, deliver).await?;
+        let mut view = view.clone();
+        let id = view["id"].as_str().unwrap_or_default().to_owned();
+        let held = json!({"type": kind, key: given});
+        let values = &mut view["state"]["values"];
+        values[block_id.as_str().unwrap_or_default()] = json!({&click.action_id: held});
+        self.world().fill(&act.user, &id, values);
+        if input["dispatch_action"] != true {
+            return Ok(None);
+        }
+        let mut action = held;
+        if let Some(map) = action.as_object_mut() {
+            map.insert("action_id".to_owned(), json!(click.action_id));
+            map.insert("block_id".to_owned(), block_id.clone());
+            for key in ["placeholder", initial] {
+                if key != "initial_value" && !element[key].is_null() {
+                    map.insert(key.to_owned(), element[key].clone());
+                }
+            }
+        }
+        Ok(Some(self.pressed(act, in_view(&view), action)))
+    }
+
+    /// What Slack sends when `action` is taken at `place`.
+    fn pressed(&self, act: &Act, place: Value, mut action: Value) -> Sent {
+        let mut world = self.world();
         let trigger_id = world.trigger(&act.user, self.now());
         let action_ts = world.ts(self.now());
         if let Some(map) = action.as_object_mut() {
@@ -327,7 +391,7 @@ impl Slack {
         }
         let mut more = place;
         if let Some(map) = more.as_object_mut() {
-            if map.contains_key("message") {
+            if map.contains_key("channel") {
                 let url = response_url("actions", &trigger_id);
                 map.insert("response_url".to_owned(), json!(url));
             }
@@ -335,22 +399,17 @@ impl Slack {
             map.insert("actions".to_owned(), json!([action]));
         }
         let answer = Expected::Nothing;
-        Ok(interaction(
-            &world,
-            "block_actions",
-            &act.user,
-            more,
-            answer,
-        ))
+        interaction(&world, "block_actions", &act.user, more, answer)
     }
 
+    /// The question for what can be chosen from, unless Slack does not ask yet.
     fn suggestion(
         &self,
         user: &str,
         view: &Value,
         action_id: &str,
         text: &str,
-    ) -> Result<Sent, Nonsense> {
+    ) -> Result<Option<Sent>, Nonsense> {
         let blocks = view["blocks"].as_array().cloned().unwrap_or_default();
         let block = blocks.iter().find(|block| {
             let element = &block["element"];
@@ -365,13 +424,21 @@ impl Slack {
                 format!("the form has {}", found.collect::<Vec<_>>().join(", ")),
             )
         })?;
+        let least = block["element"]["min_query_length"].as_u64().unwrap_or(3);
+        if (text.chars().count() as u64) < least {
+            return Ok(None);
+        }
         let more = json!({
             "action_id": action_id, "block_id": block["block_id"], "value": text, "view": view,
             "container": {"type": "view", "view_id": view["id"]},
         });
         let world = self.world();
-        let answer = Expected::Options;
-        Ok(interaction(&world, "block_suggestion", user, more, answer))
+        let answer = Expected::Options {
+            view_id: view["id"].as_str().unwrap_or_default().to_owned(),
+            action_id: action_id.to_owned(),
+        };
+        let sent = interaction(&world, "block_suggestion", user, more, answer);
+        Ok(Some(sent))
     }
 
     fn submission(&self, user: &str, mut view: Value, values: &Value) -> Sent {
@@ -423,8 +490,8 @@ impl Slack {
         }
     }
 
-    /// `state.values` of a submission: `values` by block id over what the form is filled with. What
-    /// Slack's client does not let through ends up in `seen.errors`.
+    /// `state.values` of a submission: `values` by block id over what is filled in already. What Slack's
+    /// client does not let through ends up in `seen.errors`.
     async fn fill_in(
         &self,
         act: &Act,
@@ -451,23 +518,15 @@ impl Slack {
                 format!("it asks for {}", ids.join(", ")),
             ));
         }
-        let mut all = Map::new();
+        let mut all = view["state"]["values"].clone();
         for (input, id) in inputs.iter().zip(&ids) {
             let element = &input["element"];
             let kind = element["type"].as_str().unwrap_or_default();
-            let (key, initial) = match kind {
-                "static_select" | "external_select" => ("selected_option", "initial_option"),
-                "users_select" => ("selected_user", "initial_user"),
-                "datepicker" => ("selected_date", "initial_date"),
-                _ => ("value", "initial_value"),
-            };
+            let action_id = element["action_id"].as_str().unwrap_or_default();
+            let (key, _) = slot(kind).unwrap_or(("value", "initial_value"));
             let given = match values.get(*id) {
-                None => element[initial].clone(),
-                Some(Value::String(text)) if text.is_empty() => Value::Null,
-                Some(Value::String(text)) if key == "selected_option" => {
-                    self.chosen(act, view, element, text, deliver).await?
-                }
-                Some(Value::String(text)) => json!(text),
+                None => all[*id][action_id][key].clone(),
+                Some(Value::String(text)) => self.given(act, view, element, text, deliver).await?,
                 Some(Value::Null) => Value::Null,
                 Some(other) => json!(other.to_string()),
             };
@@ -476,14 +535,28 @@ impl Slack {
             {
                 seen.errors.insert((*id).to_owned(), error);
             }
-            let action_id = element["action_id"].as_str().unwrap_or_default();
-            let mut held = json!({"type": kind});
-            if let Some(map) = held.as_object_mut() {
-                map.insert(key.to_owned(), given);
-            }
-            all.insert((*id).to_owned(), json!({action_id: held}));
+            all[*id] = json!({action_id: {"type": kind, key: given}});
         }
-        Ok(Value::Object(all))
+        Ok(all)
+    }
+
+    /// What `element` of `view` holds after `text` was filled in or chosen; nothing if it is empty.
+    async fn given(
+        &self,
+        act: &Act,
+        view: &Value,
+        element: &Value,
+        text: &str,
+        deliver: &dyn Deliver,
+    ) -> Result<Value, Nonsense> {
+        let kind = element["type"].as_str().unwrap_or_default();
+        if text.is_empty() {
+            Ok(Value::Null)
+        } else if slot(kind).is_some_and(|(key, _)| key == "selected_option") {
+            self.chosen(act, view, element, text, deliver).await
+        } else {
+            Ok(json!(text))
+        }
     }
 
     /// The option of `element` that `text` names by value or by label.
@@ -495,14 +568,17 @@ impl Slack {
         text: &str,
         deliver: &dyn Deliver,
     ) -> Result<Value, Nonsense> {
-        let mut offered = element["options"].as_array().cloned().unwrap_or_default();
+        let view_id = view["id"].as_str().unwrap_or_default();
+        let action_id = element["action_id"].as_str().unwrap_or_default();
+        let mut offered = offered_in(element);
         offered.extend(Some(element["initial_option"].clone()).filter(Value::is_object));
+        offered.extend(self.world().offered(view_id, action_id));
         if element["type"] == "external_select" && named(&offered, text).is_none() {
-            let action_id = element["action_id"].as_str().unwrap_or_default();
             for typed in [text, ""] {
-                let sent = self.suggestion(&act.user, view, action_id, typed)?;
-                let answered = deliver.deliver(self.signed(&sent, act)).await;
-                offered.extend(options_of(&answered));
+                if let Some(sent) = self.suggestion(&act.user, view, action_id, typed)? {
+                    let answered = deliver.deliver(self.signed(&sent, act)).await;
+                    offered.extend(self.options_of(view_id, action_id, &answered));
+                }
             }
         }
         match named(&offered, text) {
@@ -528,32 +604,11 @@ impl Slack {
         let ok = (200..300).contains(&answered.status);
         match expected {
             Expected::Nothing => {}
-            Expected::Options => seen.options = options_of(answered),
+            Expected::Options { view_id, action_id } => {
+                seen.options = self.options_of(&view_id, &action_id, answered);
+            }
             Expected::Words { command, channel } => {
-                let said: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
-                let plain = String::from_utf8_lossy(&answered.body).into_owned();
-                let (text, blocks) = if !ok {
-                    let error = format!("{command} failed with the error \"dispatch_failed\"");
-                    (error, json!([]))
-                } else if plain.trim().is_empty() {
-                    return;
-                } else if said.is_object() {
-                    let text = said["text"].as_str().unwrap_or_default().to_owned();
-                    (text, said["blocks"].clone())
-                } else {
-                    (plain, json!([]))
-                };
-                let mut world = self.world();
-                let ephemeral = Ephemeral {
-                    number: world.number(),
-                    channel,
-                    text,
-                    blocks,
-                };
-                world.record(Record::Ephemeral {
-                    user: user.to_owned(),
-                    ephemeral,
-                });
+                self.take_words(user, &command, channel, answered);
             }
             Expected::View(id) => {
                 let trouble = !ok || !self.take_view_answer(user, &id, &answered.body, seen);
@@ -562,6 +617,56 @@ impl Slack {
                 }
             }
         }
+    }
+
+    /// Shows `user` alone what the answer to `command` says.
+    fn take_words(&self, user: &str, command: &str, channel: String, answered: &Answered) {
+        let said: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
+        let plain = String::from_utf8_lossy(&answered.body).into_owned();
+        let failed = |error: &str| {
+            (
+                format!("{command} failed with the error \"{error}\""),
+                json!([]),
+            )
+        };
+        let mut world = self.world();
+        let (text, blocks) = if !(200..300).contains(&answered.status) {
+            failed("dispatch_failed")
+        } else if plain.trim().is_empty() {
+            return;
+        } else if said.is_object() {
+            let text = said["text"].as_str().unwrap_or_default().to_owned();
+            let blocks = &said["blocks"];
+            let has_blocks = blocks.as_array().is_some_and(|all| !all.is_empty());
+            let found = if has_blocks {
+                limits::message_blocks(blocks)
+            } else {
+                Vec::new()
+            };
+            if found.is_empty() {
+                let sent = json!({"text": text, "blocks": blocks});
+                world.took("ephemeral", "the answer to a command", &sent);
+                (text, world.stored_blocks(blocks))
+            } else {
+                tracing::warn!("Slack would refuse the answer: {}", found.join("; "));
+                failed("invalid_command_response")
+            }
+        } else {
+            let sent = json!({"text": plain, "blocks": []});
+            world.took("ephemeral", "the answer to a command", &sent);
+            (plain, json!([]))
+        };
+        let ephemeral = Ephemeral {
+            number: world.number(),
+            ts: world.ts(self.now()),
+            channel,
+            text,
+            blocks,
+        };
+        world.record(Record::Ephemeral {
+            user: user.to_owned(),
+            ephemeral,
+        });
     }
 
     /// Does what the answer to a submission of the view `id` says; false if it makes no sense.
@@ -593,9 +698,12 @@ impl Slack {
                     all.any(|block| block["type"] == "input" && block["block_id"] == id)
                 };
                 let errors = answer["errors"].as_object().cloned().unwrap_or_default();
-                if errors.is_empty() || !errors.keys().all(|id| is_input(id)) {
+                let is_text = |text: &Value| text.as_str().is_some_and(|it| !it.trim().is_empty());
+                if errors.is_empty() || !errors.iter().all(|(id, it)| is_input(id) && is_text(it)) {
                     return false;
                 }
+                let sent = json!({"errors": errors, "blocks": blocks});
+                world.took("errors", "the answer to a form", &sent);
                 for (id, text) in errors {
                     let text = text.as_str().unwrap_or_default().to_owned();
                     seen.errors.insert(id, text);
@@ -609,13 +717,14 @@ impl Slack {
                     tracing::warn!("Slack would refuse the view: {}", found.join("; "));
                     return false;
                 }
+                world.took("modal", "the answer to a form", view);
                 let old = views.get(at).cloned().unwrap_or_default();
                 if action == "update" {
                     if let Some(slot) = views.get_mut(at) {
                         *slot = world.replaced(&old, view);
                     }
                 } else {
-                    views.push(world.stored_view(view, None, &old));
+                    views.push(world.stored_view(view, None, &old, &Value::Null));
                 }
             }
             Some(_) => return false,
@@ -625,6 +734,22 @@ impl Slack {
             views,
         });
         true
+    }
+
+    /// The options in the answer to a question for them, which can be chosen from then on; none where
+    /// Slack would not take them.
+    fn options_of(&self, view_id: &str, action_id: &str, answered: &Answered) -> Vec<Value> {
+        let body: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
+        let found = limits::options(&body["options"]);
+        if answered.status != 200 || !found.is_empty() {
+            tracing::warn!("Slack would refuse the options: {}", found.join("; "));
+            return Vec::new();
+        }
+        let options = body["options"].as_array().cloned().unwrap_or_default();
+        let mut world = self.world();
+        world.took("options", "the answer to a question for options", &body);
+        world.offer(view_id, action_id, &options);
+        options
     }
 }
 
@@ -646,12 +771,12 @@ fn response_url(kind: &str, trigger_id: &str) -> String {
 fn interaction(world: &World, kind: &str, user: &str, more: Value, answer: Expected) -> Sent {
     let person = world.people.get(user);
     let name = person.map_or_else(String::new, |it| it.name.to_lowercase());
+    let home = person.map_or(TEAM, |it| it.team.as_str());
+    let domain = if home == TEAM { "sandbox" } else { "elsewhere" };
     let mut payload = json!({
-        "type": kind, "team": {"id": TEAM, "domain": "sandbox"},
-        "user": {
-            "id": user, "username": name, "name": name,
-            "team_id": person.map_or(TEAM, |it| it.team.as_str()),
-        },
+        // Somebody in a shared channel does it in their own workspace.
+        "type": kind, "team": {"id": home, "domain": domain},
+        "user": {"id": user, "username": name, "name": name, "team_id": home},
         "api_app_id": APP, "token": "sandbox-verification-token", "enterprise": null,
         "is_enterprise_install": false,
     });
@@ -665,8 +790,8 @@ fn interaction(world: &World, kind: &str, user: &str, more: Value, answer: Expec
     }
 }
 
-/// The place of a click in the view `id`, and the button.
-fn in_view(world: &World, act: &Act, click: &Click, id: &str) -> Result<(Value, Value), Nonsense> {
+/// The view `id`, which whoever acts must see: their Home, or on top of what they have open.
+fn seen_view(world: &World, act: &Act, id: &str) -> Result<Value, Nonsense> {
     let top = world.views.get(&act.user).and_then(|views| views.last());
     let home = world.homes.get(&act.user);
     let mut seen = top.into_iter().chain(home);
@@ -678,11 +803,30 @@ fn in_view(world: &World, act: &Act, click: &Click, id: &str) -> Result<(Value, 
             format!("`{}` sees {}", act.user, list(&ids)),
         )
     })?;
-    let button = button(&[&view["blocks"]], act, click)?;
-    let place = json!({
-        "view": view, "container": {"type": "view", "view_id": id}, "state": {"values": {}},
-    });
-    Ok((place, button))
+    Ok(view.clone())
+}
+
+/// The place of a click in `view`.
+fn in_view(view: &Value) -> Value {
+    json!({"view": view, "container": {"type": "view", "view_id": view["id"]}})
+}
+
+/// The block of `view` that asks for something as `action_id`.
+fn input_of<'a>(view: &'a Value, action_id: &str) -> Option<&'a Value> {
+    let mut blocks = view["blocks"].as_array().into_iter().flatten();
+    blocks.find(|block| block["type"] == "input" && block["element"]["action_id"] == action_id)
+}
+
+/// The options that `element` itself offers, in groups or not.
+fn offered_in(element: &Value) -> Vec<Value> {
+    let groups = element["option_groups"].as_array().into_iter().flatten();
+    let lists = groups.map(|group| &group["options"]);
+    let lists = lists.chain([&element["options"]]);
+    lists
+        .filter_map(Value::as_array)
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 /// The place of a click in a message, and the button.
@@ -707,7 +851,24 @@ fn in_message(
             format!("theirs are in `{}`", dm_of(&act.user)),
         ));
     }
+    let name = if known.person.is_some() {
+        "directmessage"
+    } else {
+        known.name.as_str()
+    };
     let messages = world.messages.get(&id);
+    let mut ephemerals = world.ephemerals.get(&act.user).into_iter().flatten();
+    if let Some(message) = ephemerals.find(|it| it.channel == id && it.ts == ts) {
+        let button = button(&[&message.blocks], act, click)?;
+        // Slack does not send such a message back.
+        let place = json!({
+            "container": {
+                "type": "message", "message_ts": ts, "channel_id": id, "is_ephemeral": true,
+            },
+            "channel": {"id": id, "name": name}, "state": {"values": {}},
+        });
+        return Ok((place, button));
+    }
     let message = messages.and_then(|all| all.get(ts)).ok_or_else(|| {
         let all = messages.into_iter().flat_map(BTreeMap::keys);
         let all: Vec<&str> = all.map(String::as_str).collect();
@@ -723,15 +884,14 @@ fn in_message(
         &[&message.blocks]
     };
     let button = button(shown, act, click)?;
-    let name = if known.person.is_some() {
-        "directmessage"
-    } else {
-        known.name.as_str()
-    };
+    let mut container = json!({
+        "type": "message", "message_ts": ts, "channel_id": id, "is_ephemeral": false,
+    });
+    if let (Some(map), Some(thread)) = (container.as_object_mut(), &message.thread_ts) {
+        map.insert("thread_ts".to_owned(), json!(thread));
+    }
     let place = json!({
-        "container": {
-            "type": "message", "message_ts": ts, "channel_id": id, "is_ephemeral": false,
-        },
+        "container": container,
         "channel": {"id": id, "name": name}, "message": described_message(message),
         "state": {"values": {}},
     });
@@ -773,8 +933,9 @@ fn button(shown: &[&Value], act: &Act, click: &Click) -> Result<Value, Nonsense>
                 map.insert("value".to_owned(), json!(value));
             }
         } else {
-            let offered = map.remove("options").unwrap_or_default();
-            let offered = offered.as_array().cloned().unwrap_or_default();
+            map.remove("options");
+            map.remove("option_groups");
+            let offered = offered_in(element);
             let value = click.value.as_deref().unwrap_or_default();
             let option = named(&offered, value).ok_or_else(|| {
                 let labels = offered.iter().filter_map(|it| it["text"]["text"].as_str());
@@ -805,14 +966,35 @@ fn refused(input: &Value, kind: &str, given: &Value) -> Option<String> {
         let required = input["optional"] != true;
         return required.then(|| "Please complete this required field.".to_owned());
     }
-    let max = input["element"]["max_length"].as_u64();
+    let element = &input["element"];
+    let bound = |key: &str| element[key].as_u64();
     let length = text.map_or(0, |text| text.chars().count() as u64);
+    let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
+    let beyond = |key: &str, ordering: Ordering| {
+        let bound = number(&element[key]).zip(number(given));
+        bound.is_some_and(|(bound, given)| given.partial_cmp(&bound) == Some(ordering))
+    };
     match kind {
-        "plain_text_input" if max.is_some_and(|max| length > max) => {
+        "plain_text_input" if bound("max_length").is_some_and(|max| length > max) => {
             Some("Please shorten this.".to_owned())
         }
-        "number_input" if text.is_some_and(|text| text.parse::<f64>().is_err()) => {
-            Some("Please enter a number.".to_owned())
+        "plain_text_input" if bound("min_length").is_some_and(|min| length < min) => {
+            Some("Please write more.".to_owned())
+        }
+        "number_input" if number(given).is_none() => Some("Please enter a number.".to_owned()),
+        "number_input"
+            if element["is_decimal_allowed"] != true
+                && text.is_some_and(|text| text.parse::<i64>().is_err()) =>
+        {
+            Some("Please enter a whole number.".to_owned())
+        }
+        "number_input" if beyond("min_value", Ordering::Less) => {
+            let least = element["min_value"].as_str().unwrap_or_default();
+            Some(format!("Please enter {least} or more."))
+        }
+        "number_input" if beyond("max_value", Ordering::Greater) => {
+            let most = element["max_value"].as_str().unwrap_or_default();
+            Some(format!("Please enter {most} or less."))
         }
         "datepicker" if text.is_some_and(|text| text.parse::<jiff::civil::Date>().is_err()) => {
             Some("Please enter a date.".to_owned())
@@ -831,17 +1013,6 @@ fn named(options: &[Value], text: &str) -> Option<Value> {
         options.iter().find(|it| label(it) == wanted)
     };
     by_value.or_else(by_label).or_else(any_case).cloned()
-}
-
-/// The options in the answer to a question for them; none where Slack would not take them.
-fn options_of(answered: &Answered) -> Vec<Value> {
-    let body: Value = serde_json::from_slice(&answered.body).unwrap_or_default();
-    let found = limits::options(&body["options"]);
-    if answered.status != 200 || !found.is_empty() {
-        tracing::warn!("Slack would refuse the options: {}", found.join("; "));
-        return Vec::new();
-    }
-    body["options"].as_array().cloned().unwrap_or_default()
 }
 
 fn pop(world: &mut World, user: &str) {

@@ -1,13 +1,13 @@
 //! What there is in the workspace, and the journal in which every change is kept.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{APP, BOT_USER, SIGNING_SECRET, TEAM};
 use crate::Nonsense;
@@ -18,11 +18,15 @@ const TRIGGER_LIFE: SignedDuration = SignedDuration::from_secs(3);
 /// How many private messages are kept for each person.
 const EPHEMERALS: usize = 50;
 
+/// From this size on the file of what was shown is begun anew at the next start.
+const SHOWN_BYTES: u64 = 32 << 20;
+
 /// Everything in the workspace. Each change is a [`Record`], written to a journal before anybody is
 /// answered; the journal is what the workspace is read from at the next start.
 #[derive(Debug, Default)]
 pub(super) struct World {
     journal: Option<File>,
+    shown: Option<File>,
     /// How often the workspace was opened: no identifier is given out twice.
     generation: u64,
     count: u64,
@@ -34,6 +38,8 @@ pub(super) struct World {
     pub(super) views: BTreeMap<String, Vec<Value>>,
     pub(super) homes: BTreeMap<String, Value>,
     triggers: BTreeMap<String, Trigger>,
+    /// What the app offered while somebody typed, by view and action: it can be chosen.
+    offered: BTreeMap<(String, String), Vec<Value>>,
 }
 
 /// One change.
@@ -102,6 +108,9 @@ pub(super) struct Channel {
 pub(super) struct Message {
     pub(super) ts: String,
     pub(super) thread_ts: Option<String>,
+    /// Whether a reply in a thread is shown in the channel too.
+    #[serde(default)]
+    pub(super) broadcast: bool,
     pub(super) text: String,
     pub(super) blocks: Value,
     /// The blocks with buttons that it had before, the latest last: a screen may still show them.
@@ -111,14 +120,25 @@ pub(super) struct Message {
 
 impl Message {
     fn shown(&self) -> Value {
-        json!({"ts": self.ts, "thread_ts": self.thread_ts, "text": self.text, "blocks": self.blocks})
+        let mut shown = json!({
+            "ts": self.ts, "thread_ts": self.thread_ts, "text": self.text, "blocks": self.blocks,
+        });
+        if let Some(map) = shown.as_object_mut().filter(|_| self.broadcast) {
+            map.insert("subtype".to_owned(), json!(BROADCAST));
+        }
+        shown
     }
 }
+
+/// What Slack calls a reply that is shown in the channel too.
+const BROADCAST: &str = "thread_broadcast";
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Ephemeral {
     /// Counts all of them, so that the new ones are known.
     pub(super) number: u64,
+    #[serde(default)]
+    pub(super) ts: String,
     pub(super) channel: String,
     pub(super) text: String,
     pub(super) blocks: Value,
@@ -133,7 +153,9 @@ struct Trigger {
 
 impl Ephemeral {
     pub(super) fn shown(&self) -> Value {
-        json!({"channel": self.channel, "text": self.text, "blocks": self.blocks})
+        json!({
+            "channel": self.channel, "ts": self.ts, "text": self.text, "blocks": self.blocks,
+        })
     }
 }
 
@@ -154,7 +176,29 @@ impl World {
         file.sync_all()?;
         fs::rename(&draft, path)?;
         world.journal = Some(file);
+        let shown = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path.with_extension("shown.jsonl"))?;
+        if shown.metadata()?.len() > SHOWN_BYTES {
+            shown.set_len(0)?;
+        }
+        world.shown = Some(shown);
         Ok(world)
+    }
+
+    /// Keeps what the app sent and Slack took, exactly as it was sent, for tests to look at: a line
+    /// of the file beside the journal. `kind` says what it is, `from` how it came.
+    pub(super) fn took(&mut self, kind: &str, from: &str, content: &Value) {
+        let mut line = json!({"kind": kind, "from": from, "content": content}).to_string();
+        line.push('\n');
+        let kept = match &mut self.shown {
+            Some(file) => file.write_all(line.as_bytes()),
+            None => Ok(()),
+        };
+        if let Err(error) = kept {
+            tracing::error!(%error, "what the simulated Slack shows cannot be written: {error}");
+        }
     }
 
     /// Makes a change and keeps it.
@@ -179,12 +223,12 @@ impl World {
                 self.channels.insert(id, channel);
             }
             Record::Message { channel, message } => {
-                let micros = message.ts.replace('.', "").parse().unwrap_or(0);
-                self.last_ts = self.last_ts.max(micros);
+                self.taken(&message.ts);
                 let messages = self.messages.entry(channel).or_default();
                 messages.insert(message.ts.clone(), message);
             }
             Record::Ephemeral { user, ephemeral } => {
+                self.taken(&ephemeral.ts);
                 let all = self.ephemerals.entry(user).or_default();
                 all.push(ephemeral);
                 let excess = all.len().saturating_sub(EPHEMERALS);
@@ -312,6 +356,12 @@ impl World {
         self.generation * GENERATION + self.count
     }
 
+    /// Gives out no timestamp up to `ts` any more.
+    fn taken(&mut self, ts: &str) {
+        let micros = ts.replace('.', "").parse().unwrap_or(0);
+        self.last_ts = self.last_ts.max(micros);
+    }
+
     /// The timestamp of a new message: the time, a little later where that is taken.
     pub(super) fn ts(&mut self, now: Timestamp) -> String {
         self.last_ts = now.as_microsecond().max(self.last_ts + 1);
@@ -352,9 +402,42 @@ impl World {
         Ok(trigger.user.clone())
     }
 
-    /// `view` as Slack keeps it: with an identity, and every block with an id. `under` is the view
-    /// on which it lies.
-    pub(super) fn stored_view(&mut self, view: &Value, id: Option<&str>, under: &Value) -> Value {
+    /// What the app offered for `action_id` of the view `view_id` while somebody typed.
+    pub(super) fn offered(&self, view_id: &str, action_id: &str) -> Vec<Value> {
+        let key = (view_id.to_owned(), action_id.to_owned());
+        self.offered.get(&key).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what the app has just offered there.
+    pub(super) fn offer(&mut self, view_id: &str, action_id: &str, options: &[Value]) {
+        let key = (view_id.to_owned(), action_id.to_owned());
+        let known = self.offered.entry(key).or_default();
+        known.extend_from_slice(options);
+    }
+
+    /// Keeps `values` as what is filled in in the view `view_id` of `user`.
+    pub(super) fn fill(&mut self, user: &str, view_id: &str, values: &Value) {
+        let mut views = self.views.get(user).cloned().unwrap_or_default();
+        let view = views.iter_mut().find(|view| view["id"] == view_id);
+        let Some(map) = view.and_then(Value::as_object_mut) else {
+            return;
+        };
+        map.insert("state".to_owned(), json!({"values": values}));
+        self.record(Record::Views {
+            user: user.to_owned(),
+            views,
+        });
+    }
+
+    /// `view` as Slack keeps it: with an identity, every block with an id, and what is filled in.
+    /// `under` is the view on which it lies, `before` the one whose place it takes.
+    pub(super) fn stored_view(
+        &mut self,
+        view: &Value,
+        id: Option<&str>,
+        under: &Value,
+        before: &Value,
+    ) -> Value {
         let id = id.map_or_else(|| format!("V{:012}", self.number()), str::to_owned);
         let mut out = view.clone();
         if let Some(map) = out.as_object_mut() {
@@ -364,7 +447,11 @@ impl World {
             default("callback_id", json!(""));
             default("private_metadata", json!(""));
             default("external_id", json!(""));
-            default("title", Value::Null);
+            // A Home tab has no title, but Slack sends one.
+            default(
+                "title",
+                json!({"type": "plain_text", "text": "View Title", "emoji": true}),
+            );
             default("submit", Value::Null);
             default("close", Value::Null);
             default("clear_on_close", json!(false));
@@ -376,10 +463,11 @@ impl World {
         };
         let hash = format!("{}.h{}", self.last_ts / 1_000_000, self.number());
         let blocks = self.stored_blocks(&view["blocks"]);
+        let filled = filled(&blocks, &before["state"]["values"]);
         let more = json!({
             "id": id, "team_id": TEAM, "app_id": APP, "app_installed_team_id": TEAM,
             "bot_id": "B00STINT", "hash": hash, "root_view_id": root,
-            "previous_view_id": under["id"], "state": {"values": {}}, "blocks": blocks,
+            "previous_view_id": under["id"], "state": {"values": filled}, "blocks": blocks,
         });
         if let (Some(map), Value::Object(more)) = (out.as_object_mut(), more) {
             map.extend(more);
@@ -387,9 +475,9 @@ impl World {
         out
     }
 
-    /// `view` in the place of `old`.
+    /// `view` in the place of `old`; what is filled in stays.
     pub(super) fn replaced(&mut self, old: &Value, view: &Value) -> Value {
-        let mut new = self.stored_view(view, old["id"].as_str(), &Value::Null);
+        let mut new = self.stored_view(view, old["id"].as_str(), &Value::Null, old);
         if let Some(map) = new.as_object_mut() {
             for key in ["root_view_id", "previous_view_id"] {
                 map.insert(key.to_owned(), old[key].clone());
@@ -409,6 +497,49 @@ impl World {
             }
         }
         Value::Array(blocks)
+    }
+}
+
+/// What is filled in in `blocks`, as `state.values`. Slack goes by block and action: what was there
+/// `before` under the same two ids stays, also when it was nothing, or is not offered any more; what
+/// the element is set to from the start counts only where the ids are new (observed; the reference
+/// says that it "can be preserved").
+fn filled(blocks: &Value, before: &Value) -> Value {
+    let mut all = Map::new();
+    for block in blocks.as_array().into_iter().flatten() {
+        let row = block["elements"].as_array().into_iter().flatten();
+        let mut held = Map::new();
+        for element in row.chain([&block["accessory"], &block["element"]]) {
+            let (Some(kind), Some(id)) = (element["type"].as_str(), element["action_id"].as_str())
+            else {
+                continue;
+            };
+            let Some((key, initial)) = slot(kind) else {
+                continue;
+            };
+            let known = &before[block["block_id"].as_str().unwrap_or_default()][id];
+            let value = if known["type"] == kind {
+                known.clone()
+            } else {
+                json!({"type": kind, key: element[initial]})
+            };
+            held.insert(id.to_owned(), value);
+        }
+        if let Some(id) = block["block_id"].as_str().filter(|_| !held.is_empty()) {
+            all.insert(id.to_owned(), Value::Object(held));
+        }
+    }
+    Value::Object(all)
+}
+
+/// Where an element of `kind` says what it holds, and what it holds from the start; none for a button.
+pub(super) fn slot(kind: &str) -> Option<(&'static str, &'static str)> {
+    match kind {
+        "plain_text_input" | "number_input" => Some(("value", "initial_value")),
+        "static_select" | "external_select" => Some(("selected_option", "initial_option")),
+        "users_select" => Some(("selected_user", "initial_user")),
+        "datepicker" => Some(("selected_date", "initial_date")),
+        _ => None,
     }
 }
 
@@ -543,8 +674,15 @@ fn seed() -> Vec<Record> {
 
 /// The message as Slack describes it in answers and clicks.
 pub(super) fn described_message(message: &Message) -> Value {
-    json!({
+    let mut described = json!({
         "type": "message", "user": BOT_USER, "bot_id": "B00STINT", "app_id": APP, "team": TEAM,
         "ts": message.ts, "text": message.text, "blocks": message.blocks,
-    })
+    });
+    if let (Some(map), Some(thread)) = (described.as_object_mut(), &message.thread_ts) {
+        map.insert("thread_ts".to_owned(), json!(thread));
+        if message.broadcast {
+            map.insert("subtype".to_owned(), json!(BROADCAST));
+        }
+    }
+    described
 }

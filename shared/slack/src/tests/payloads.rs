@@ -2,7 +2,7 @@ use access::{Click, SlackUser};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::payload::{EventKind, Payload, PayloadError};
+use crate::payload::{EventKind, Payload, PayloadError, Values, ViewRef};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -98,6 +98,7 @@ fn a_click_on_a_message_names_the_message_and_the_button() {
         ("C1", "1548261231.000200")
     );
     assert!(!message.ephemeral);
+    assert_eq!(message.text.as_deref(), Some("x"));
     assert_eq!(actions.view, None);
     assert_eq!(actions.actions[0].action_id, "approve");
     assert_eq!(actions.actions[0].value.as_deref(), Some("T1-V1"));
@@ -139,6 +140,7 @@ fn an_organisation_wide_installation_sends_no_team() {
         let mut payload = payload;
         payload["type"] = json!("view_submission");
         payload["view"] = view();
+        payload["view"]["team_id"] = Value::Null;
         payload["is_enterprise_install"] = json!(true);
         let parsed = interaction(&payload).unwrap();
         assert_eq!(parsed.by().unwrap().team.as_deref(), Some(team));
@@ -288,7 +290,10 @@ fn events_are_told_apart() {
     let opened = event(&envelope(
         json!({"type": "app_home_opened", "user": "U1", "channel": "D1", "tab": "messages"}),
     ));
-    let Ok(Payload::Event(it)) = opened else {
+    let opened = opened.unwrap();
+    assert_eq!(opened.click_id(), Some(Click::new("Ev1")));
+    assert_eq!(opened.by().unwrap().user, SlackUser::new("U1"));
+    let Payload::Event(it) = opened else {
         panic!("no event")
     };
     let kind = EventKind::AppHomeOpened {
@@ -308,6 +313,453 @@ fn events_are_told_apart() {
             kind: "app_rate_limited".to_owned()
         })
     );
+}
+
+/// What opens a view in each of them.
+const TRIGGER: &str = "9876543210987.4567890123456.0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+
+/// What is made of each recorded body: the file, what it says, who did it (the workspace, where they
+/// belong, the organization), and the name of the click. The files are in the folder beside this one:
+/// `.form` are bodies as they are, `.json` bodies of events or what is inside `payload=`.
+const RECORDED: [(&str, &str, &str, &str); 54] = [
+    ("app_rate_limited.json", "other app_rate_limited", "", ""),
+    (
+        "app_uninstalled.json",
+        "event app_uninstalled in T04QUILL9A",
+        "",
+        "Ev06GONE0001",
+    ),
+    (
+        "choice_in_modal.json",
+        r#"target/target=00g2prod at 1764000299.002113 in modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {reason=half a rea; target=00g2prod}"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "choice_searched_in_modal.json",
+        r#"target/target=00g3staging at 1764000299.002113 in modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {}"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click.form",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_from_shared_channel.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U0OTHER123 T0FERRY77B T0FERRY77B -: a stranger",
+        TRIGGER,
+    ),
+    (
+        "click_from_shared_channel_of_an_organization.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "W0OTHER123 T0FERRY77B T0FERRY77B E09LOCKS22: a stranger",
+        TRIGGER,
+    ),
+    (
+        "click_in_direct_message.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in D06MARIT22 \
+         1764000271.431219 `` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_in_ephemeral.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 for one `-` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_in_home.json",
+        "held-1/done=T04QUILL9A-V06REQ0001 at 1764000410.550001 in home V06HOME001 ``  [] {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_in_home_org_wide.json",
+        "held-1/done=T04QUILL9A-V06REQ0001 at 1764000410.550001 in home V06HOME001 ``  [] {}",
+        "W05OSKAR31 T04QUILL9A E03HARBOR7 E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "click_in_message.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_in_thread.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_org_wide.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "W05OSKAR31 T04QUILL9A T04QUILL9A E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "click_org_wide_of_another_workspace.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "W05FREJA44 T0SISTER8C T0SISTER8C E03HARBOR7: of the organization",
+        TRIGGER,
+    ),
+    (
+        "click_spelt_otherwise.form",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "click_with_bare_ids.json",
+        "decide/approve=T04QUILL9A-V06REQ0001 at 1764000302.885117 in C06ACCESS4 \
+         1764000271.431219 `Prod for R&amp;D &lt;INC-42&gt;` {}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "closed.json",
+        r#"closed modal V06REQ0001 `request` {"flow":"okta"} [target duration reason]"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        "",
+    ),
+    (
+        "closed_with_all_below.json",
+        r#"closed modal V06REQ0001 `request` {"flow":"okta"} [target duration reason]"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        "",
+    ),
+    (
+        "command.form",
+        "/access `prod 1h fixing R&D — 50% done` in C06ACCESS4",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "command_escaped.form",
+        "/access `<@U05JONAS88|jonas> needs <#C06ACCESS4|okta-requests> &amp; \
+         <https://a.example/?b=1|a.example> &lt;now&gt; <!subteam^S06ONCALL1|@oncall>` in \
+         C06ACCESS4",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "command_in_a_grid.form",
+        "/access `prod` in C06ACCESS4",
+        "W05OSKAR31 T04QUILL9A - E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "command_org_wide.form",
+        "/access `prod` in C06ACCESS4",
+        "W05OSKAR31 T04QUILL9A - E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "command_spelt_otherwise.form",
+        "/access `prod 1h fixing R&D — 50% done` in C06ACCESS4",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "command_without_text.form",
+        "/access `` in D06MARIT22",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "home_opened_again.json",
+        "U05MARIT22 opened home",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        "Ev06HOME0001",
+    ),
+    (
+        "home_opened_first.json",
+        "U05MARIT22 opened home",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        "Ev06HOME0001",
+    ),
+    (
+        "home_opened_in_a_grid.json",
+        "W05OSKAR31 opened home",
+        "W05OSKAR31 T04QUILL9A - E03HARBOR7: of the workspace and the organization",
+        "Ev06HOME0001",
+    ),
+    (
+        "home_opened_of_old.json",
+        "U05MARIT22 opened home",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        "Ev06HOME0001",
+    ),
+    (
+        "home_opened_org_wide.json",
+        "W05OSKAR31 opened home",
+        "W05OSKAR31 T04QUILL9A - E03HARBOR7: of the workspace and the organization",
+        "Ev06HOME0001",
+    ),
+    (
+        "home_opened_without_team.json",
+        "W05OSKAR31 opened home",
+        "W05OSKAR31 E03HARBOR7 - E03HARBOR7: of the organization",
+        "Ev06HOME0001",
+    ),
+    ("legacy_button.json", "other interactive_message", "", ""),
+    ("legacy_dialog.json", "other dialog_submission", "", ""),
+    (
+        "legacy_dialog_closed.json",
+        "other dialog_cancellation",
+        "",
+        "",
+    ),
+    (
+        "legacy_dialog_options.json",
+        "other dialog_suggestion",
+        "",
+        "",
+    ),
+    (
+        "message_action.json",
+        "shortcut request_about",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "message_in_shared_channel.json",
+        "event message in T0FERRY77B",
+        "",
+        "Ev06TALK0001",
+    ),
+    (
+        "messages_tab_opened.json",
+        "U05MARIT22 opened messages",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        "Ev06HOME0001",
+    ),
+    (
+        "options_asked.json",
+        r#"options target/target `stag øst` in modal V06REQ0001 `request` {"flow":"okta"} [target duration reason]"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        "",
+    ),
+    (
+        "options_asked_at_once.json",
+        r#"options target/target `` in modal V06REQ0001 `request` {"flow":"okta"} [target duration reason]"#,
+        "W05OSKAR31 T04QUILL9A T04QUILL9A E03HARBOR7: of the workspace and the organization",
+        "",
+    ),
+    (
+        "shortcut.json",
+        "shortcut request",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "shortcut_org_wide.json",
+        "shortcut request",
+        "W05OSKAR31 T04QUILL9A T04QUILL9A E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    ("ssl_check.form", "certificate check", "", ""),
+    (
+        "ssl_check_of_a_command.form",
+        "/access `prod` in C06ACCESS4",
+        "U05MARIT22 T04QUILL9A - -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "submission.json",
+        "modal V06REQ0001 `request` {\"flow\":\"okta\"} [text number email link choice \
+         search person place channel day time moment radio ticks choices searches people \
+         places channels prose files] {channel=C06ACCESS4; channels=C06ACCESS4; \
+         choice=00g2prod; choices=00g2prod, 00g3staging; day=2026-11-24; \
+         email=marit@quillworks.example; \
+         link=https://tickets.quillworks.example/INC-42?a=1&b=2; moment=1764027300; \
+         number=-12.50; people=U05MARIT22, W05OSKAR31; person=W05OSKAR31; place=D06MARIT22; \
+         places=C06ACCESS4, G06OLDGRP1; radio=yes; search=00g3staging; searches=00g2prod; \
+         text=two lines\nof \"text\" & more; ticks=read, write; time=23:35}",
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "submission_from_shared_channel.json",
+        r#"modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {reason=fixing INC-42; target=00g2prod}"#,
+        "U0OTHER123 T0FERRY77B T0FERRY77B -: a stranger",
+        TRIGGER,
+    ),
+    (
+        "submission_in_a_grid.json",
+        r#"modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {reason=fixing INC-42; target=00g2prod}"#,
+        "W05OSKAR31 T04QUILL9A T04QUILL9A E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "submission_of_nothing.json",
+        r#"modal V06REQ0001 `request` {"flow":"okta"} [text number email link choice search person place channel day time moment radio ticks choices searches people places channels prose files] {}"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "submission_org_wide.json",
+        r#"modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {reason=fixing INC-42; target=00g2prod}"#,
+        "W05OSKAR31 T04QUILL9A E03HARBOR7 E03HARBOR7: of the workspace and the organization",
+        TRIGGER,
+    ),
+    (
+        "submission_with_response_url.json",
+        r#"modal V06REQ0001 `request` {"flow":"okta"} [target duration reason] {}"#,
+        "U05MARIT22 T04QUILL9A T04QUILL9A -: of the workspace",
+        TRIGGER,
+    ),
+    (
+        "team_access_revoked.json",
+        "event team_access_revoked in E03HARBOR7",
+        "",
+        "Ev06GONE0003",
+    ),
+    (
+        "tokens_revoked.json",
+        "event tokens_revoked in T04QUILL9A",
+        "",
+        "Ev06GONE0002",
+    ),
+    (
+        "url_verification.json",
+        "challenge qUi11Works0nlyAn5wersThi5OneQuest10n",
+        "",
+        "",
+    ),
+    ("workflow_step.json", "other workflow_step_edit", "", ""),
+];
+
+#[test]
+fn every_recorded_shape_is_understood() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/payloads");
+    let mut found: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    let mut expected: Vec<&str> = RECORDED.iter().map(|(file, ..)| *file).collect();
+    expected.sort_unstable();
+    assert_eq!(
+        found, expected,
+        "each file is expected, and each expected one is there"
+    );
+
+    for (file, told, by, click) in RECORDED {
+        let body = std::fs::read(format!("{folder}/{file}")).unwrap();
+        let payload = if file.rsplit('.').next() == Some("form") {
+            Payload::parse(FORM, &body)
+        } else {
+            let json: Value = serde_json::from_slice(&body).unwrap();
+            // Only a person sends what is inside `payload=`.
+            if json.get("user").is_some() {
+                interaction(&json)
+            } else {
+                event(&json)
+            }
+        };
+        let payload = payload.unwrap_or_else(|error| panic!("{file}: {error}"));
+        let name = payload.click_id();
+        let name = name.as_ref().map_or("", Click::as_str);
+        assert_eq!(
+            (
+                file,
+                told_of(&payload).as_str(),
+                by_of(&payload).as_str(),
+                name
+            ),
+            (file, told, by, click)
+        );
+    }
+}
+
+/// Who did it, in short; `-` for what is not told.
+fn by_of(payload: &Payload) -> String {
+    let known = |id: &Option<String>| id.clone().unwrap_or_else(|| "-".to_owned());
+    payload.by().map_or_else(String::new, |by| {
+        let (team, home, org) = (known(&by.team), known(&by.home), known(&by.enterprise));
+        let ours = match (by.is_of("T04QUILL9A"), by.is_of("E03HARBOR7")) {
+            (true, true) => "of the workspace and the organization",
+            (true, false) => "of the workspace",
+            (false, true) => "of the organization",
+            (false, false) => "a stranger",
+        };
+        format!("{} {team} {home} {org}: {ours}", by.user)
+    })
+}
+
+/// What it says, in short.
+fn told_of(payload: &Payload) -> String {
+    let view = |it: &ViewRef| {
+        let inputs = it.inputs.join(" ");
+        format!(
+            "{} {} `{}` {} [{inputs}]",
+            it.kind, it.id, it.callback_id, it.private_metadata
+        )
+    };
+    let values = |it: &Values| {
+        let all = it.iter().map(|(block, value)| format!("{block}={value}"));
+        all.collect::<Vec<_>>().join("; ")
+    };
+    match payload {
+        Payload::Command(it) => {
+            let channel = it.channel.as_deref().unwrap_or("-");
+            format!("{} `{}` in {channel}", it.command, it.text)
+        }
+        Payload::BlockActions(it) => {
+            let place = match (&it.message, &it.view) {
+                (Some(at), None) => {
+                    let ephemeral = if at.ephemeral { " for one" } else { "" };
+                    let text = at.text.as_deref().unwrap_or("-");
+                    format!("{} {}{ephemeral} `{text}`", at.channel, at.ts)
+                }
+                (None, Some(it)) => view(it),
+                both => panic!("{both:?}"),
+            };
+            let [action] = it.actions.as_slice() else {
+                panic!("{:?}", it.actions)
+            };
+            let (id, block) = (&action.action_id, &action.block_id);
+            let value = action.value.as_deref().unwrap_or("-");
+            let at = action.action_ts.as_deref().unwrap_or("-");
+            let values = values(&it.values);
+            format!("{block}/{id}={value} at {at} in {place} {{{values}}}")
+        }
+        Payload::ViewSubmission(it) => format!("{} {{{}}}", view(&it.view), values(&it.values)),
+        Payload::ViewClosed(it) => format!("closed {}", view(&it.view)),
+        Payload::Shortcut(it) => format!("shortcut {}", it.callback_id),
+        Payload::BlockSuggestion(it) => {
+            let place = view(it.view.as_ref().unwrap());
+            format!(
+                "options {}/{} `{}` in {place}",
+                it.block_id, it.action_id, it.typed
+            )
+        }
+        Payload::UrlVerification { challenge } => format!("challenge {challenge}"),
+        Payload::Event(it) => match &it.kind {
+            EventKind::AppHomeOpened { user, tab } => format!("{user} opened {tab}"),
+            EventKind::Other(kind) => {
+                let team = it.team.as_deref().unwrap_or("-");
+                format!("event {kind} in {team}")
+            }
+        },
+        Payload::SslCheck => "certificate check".to_owned(),
+        Payload::Other { kind } => format!("other {kind}"),
+    }
 }
 
 #[test]
