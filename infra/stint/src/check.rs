@@ -1,12 +1,15 @@
 //! `stint check`: is what a team edits right, and what does it say?
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use access::Action;
-use access::flows::{Duration, Flows, Mistakes, Target};
+use access::flows::{Duration, Flows, Mistakes, Route, Target};
 use access::policy::Policy;
 
 /// What [`check`] has to say, in lines for a terminal.
@@ -97,14 +100,38 @@ fn describe_target(target: &Target) -> String {
         None => format!("{} whom the policy permits", target.approvals_needed),
     };
     format!(
-        "{} ({}): {}, {} in all; asked in {}, approved by {approvers} within {}",
+        "{} ({}): {}, {} in all; {}; approved by {approvers} within {}",
         target.label,
         target.group,
         durations.join(", "),
         target.max_duration,
-        target.request_channel,
+        describe_routes(target),
         target.request_timeout,
     )
+}
+
+fn describe_routes(target: &Target) -> String {
+    let route = describe_route(&target.route);
+    let fallback = target
+        .fallback
+        .as_ref()
+        .map_or_else(String::new, |fallback| {
+            let (fallback, after) = (describe_route(fallback), target.fallback_after);
+            format!(", after {after} also to {fallback}")
+        });
+    let reminders = target.remind_after.map_or_else(
+        || "no reminders".to_owned(),
+        |after| format!("first reminder after {after}"),
+    );
+    format!("sent to {route}{fallback}, {reminders}")
+}
+
+fn describe_route(route: &Route) -> String {
+    match route {
+        Route::Channel(channel) => channel.to_string(),
+        Route::AskedFrom => "the channel it was asked from".to_owned(),
+        Route::People(people) => people.join(", "),
+    }
 }
 
 fn describe_policy(path: &Path, policy: &Policy) -> Vec<String> {

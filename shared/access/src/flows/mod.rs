@@ -73,8 +73,16 @@ pub struct Target {
     pub max_duration: Duration,
     /// How long a request waits for a decision.
     pub request_timeout: Duration,
-    /// Where the card is posted.
-    pub request_channel: Channel,
+    /// Where the card is posted for those who decide.
+    pub route: Route,
+    /// Where it is posted too if nobody answers, or if it can be posted nowhere else; never where it was
+    /// asked from.
+    pub fallback: Option<Route>,
+    /// How long it waits before it is; with a fallback, shorter than `request_timeout`.
+    pub fallback_after: Duration,
+    /// How long it waits before whoever decides is reminded; each time it waits twice as long. None:
+    /// nobody is reminded.
+    pub remind_after: Option<Duration>,
     /// Where failures are told.
     pub error_channel: Channel,
     /// The Slack people (`U…`, `W…`) and user groups (`S…`) that the card mentions.
@@ -147,6 +155,17 @@ impl Flow {
             .iter()
             .find(|target| target.label.to_lowercase() == label)
     }
+}
+
+/// Where the card of a request is posted for those who decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// In this channel.
+    Channel(Channel),
+    /// In the channel in which the command was typed.
+    AskedFrom,
+    /// In the direct messages of these people (`U…`, `W…`), 1 to 10.
+    People(Vec<String>),
 }
 
 /// A Slack channel: `#name`, or an id `C…` or `G…`.

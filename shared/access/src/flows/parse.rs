@@ -7,9 +7,10 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::mistakes::Mistakes;
-use super::section::{File, Kind, Section};
+use super::section::{File, Kind, Said, Section};
 use super::{
-    Channel, Duration, Field, FieldKind, Flow, Flows, Target, is_group_id, is_slack_id, is_slug,
+    Channel, Duration, Field, FieldKind, Flow, Flows, Route, Target, is_group_id, is_slack_id,
+    is_slug,
 };
 use crate::names::{Group, Org};
 
@@ -31,6 +32,11 @@ const LEVEL_KEYS: &[&str] = &[
     "max_duration",
     "request_timeout",
     "request_channel",
+    "request_people",
+    "fallback_channel",
+    "fallback_people",
+    "fallback_after",
+    "remind_after",
     "error_channel",
     "notify",
     "tags",
@@ -41,6 +47,7 @@ const FIELD_KEYS: &[&str] = &["name", "label", "type", "required", "choices"];
 const TAKEN_NAMES: &[&str] = &["flow", "target", "reason", "duration"];
 const MOST_FIELDS: usize = 10;
 const MOST_MENTIONS: usize = 50;
+const MOST_PEOPLE: usize = 10;
 /// Slack's limit for the options of one menu (Block Kit reference, "Select menu element").
 const MOST_OPTIONS: usize = 100;
 
@@ -68,6 +75,18 @@ const DURATION: Kind<Duration> = Kind {
 const MENTION: Kind<String> = Kind {
     expected: "the Slack id of a person (`U…`, `W…`) or of a user group (`S…`)",
     read: |v| text_if(v, |text| is_slack_id(text, &['U', 'W', 'S'])),
+};
+const PERSON: Kind<String> = Kind {
+    expected: "the Slack id of a person (`U…`, `W…`), and not of a user group (`S…`), which cannot \
+               get direct messages",
+    read: |v| text_if(v, |text| is_slack_id(text, &['U', 'W'])),
+};
+const REMINDER: Kind<Option<Duration>> = Kind {
+    expected: "a duration such as `30m`, `1h` or `2d`, from one minute to 90 days, or `never`",
+    read: |v| match v.as_str()? {
+        "never" => Some(None),
+        text => Duration::parse(text).map(Some),
+    },
 };
 const SLUG: Kind<String> = Kind {
     expected: "1 to 40 lower-case letters, digits and `-`",
@@ -115,6 +134,36 @@ const FIELD_TYPE: Kind<FieldKind> = Kind {
         "person" => Some(FieldKind::Person),
         "date" => Some(FieldKind::Date),
         _ => None,
+    },
+};
+
+/// Two keys, of which one says where cards are posted.
+struct RouteKeys {
+    channel: &'static str,
+    people: &'static str,
+    /// What the value of `channel` may be.
+    kind: Kind<Route>,
+}
+
+const REQUEST: RouteKeys = RouteKeys {
+    channel: "request_channel",
+    people: "request_people",
+    kind: Kind {
+        expected: "a channel such as `#sym-requests`, a channel id such as `C0123ABCD`, or \
+                   `asked-from`",
+        read: |v| match v.as_str()? {
+            "asked-from" => Some(Route::AskedFrom),
+            text => Channel::parse(text).map(Route::Channel),
+        },
+    },
+};
+const FALLBACK: RouteKeys = RouteKeys {
+    channel: "fallback_channel",
+    people: "fallback_people",
+    kind: Kind {
+        expected: "a channel such as `#sym-requests`, or a channel id such as `C0123ABCD`, and not \
+                   `asked-from`, which needs a fallback itself",
+        read: |v| Channel::parse(v.as_str()?).map(Route::Channel),
     },
 };
 
@@ -194,7 +243,13 @@ fn read_flow(
     label: Option<Spanned<String>>,
 ) -> Option<Flow> {
     let header = section.optional(file, "header", &HEADER);
-    section.must_have(file, "request_channel", CHANNEL.expected);
+    if !REQUEST.are_in(section) {
+        section.wrong(
+            file,
+            "has neither `request_channel` nor `request_people`, expected one of them, such as \
+             `request_channel = \"#sym-requests\"`",
+        );
+    }
     section.must_have(
         file,
         "durations",
@@ -223,6 +278,7 @@ fn read_targets(
         Once::new("target", "group_id"),
     );
     let mut targets = Vec::new();
+    let mut has_fallback = level.has_fallback();
     // The longest durations of the targets that have the flow's durations.
     let mut limits = Vec::new();
     for (start, table) in flow.tables(file, "target", "flow.target") {
@@ -238,6 +294,8 @@ fn read_targets(
         let is_clear = section.has("durations") == has_own_durations
             && section.has("max_duration") == own.max_duration.is_some();
         let level = own.within(level);
+        has_fallback |= level.has_fallback();
+        check_routes(file, &section, &level);
         let max_duration = level.max().filter(|_| is_clear);
         let durations = max_duration.and_then(|max| level.offered(max));
         match (durations.as_deref(), &level.max_duration) {
@@ -263,6 +321,9 @@ fn read_targets(
             file,
             "has no targets, expected at least one `[[flow.target]]`",
         );
+    }
+    if !has_fallback {
+        level.unused_fallback_after(file);
     }
     let limits: Option<Vec<Duration>> = limits.into_iter().collect();
     for (start, odd) in level.too_long(file, limits.and_then(|limits| limits.into_iter().max())) {
@@ -335,8 +396,11 @@ struct Level {
     approvals_needed: Option<u32>,
     durations: Option<Vec<Spanned<Duration>>>,
     max_duration: Option<Spanned<Duration>>,
-    request_timeout: Option<Duration>,
-    request_channel: Option<Channel>,
+    request_timeout: Said<Duration>,
+    request: Said<Route>,
+    fallback: Said<Route>,
+    fallback_after: Said<Duration>,
+    remind_after: Option<Spanned<Option<Duration>>>,
     error_channel: Option<Channel>,
     notify: Option<Vec<String>>,
     tags: BTreeMap<String, String>,
@@ -353,8 +417,11 @@ impl Level {
             approvals_needed: inner(section.optional(file, "approvals_needed", &APPROVALS)),
             durations: section.list(file, "durations", &DURATION, 1..=MOST_OPTIONS),
             max_duration: section.optional(file, "max_duration", &DURATION),
-            request_timeout: inner(section.optional(file, "request_timeout", &DURATION)),
-            request_channel: inner(section.optional(file, "request_channel", &CHANNEL)),
+            request_timeout: section.said(file, "request_timeout", &DURATION),
+            request: REQUEST.read(file, section),
+            fallback: FALLBACK.read(file, section),
+            fallback_after: section.said(file, "fallback_after", &DURATION),
+            remind_after: section.optional(file, "remind_after", &REMINDER),
             error_channel: inner(section.optional(file, "error_channel", &CHANNEL)),
             notify: section
                 .list(file, "notify", &MENTION, 0..=MOST_MENTIONS)
@@ -374,7 +441,10 @@ impl Level {
             durations: self.durations.or(outer.durations),
             max_duration: self.max_duration.or(outer.max_duration),
             request_timeout: self.request_timeout.or(outer.request_timeout),
-            request_channel: self.request_channel.or(outer.request_channel),
+            request: self.request.or(outer.request),
+            fallback: self.fallback.or(outer.fallback),
+            fallback_after: self.fallback_after.or(outer.fallback_after),
+            remind_after: self.remind_after.or(outer.remind_after),
             error_channel: self.error_channel.or(outer.error_channel),
             notify: self.notify.or(outer.notify),
             tags,
@@ -416,6 +486,44 @@ impl Level {
             .collect()
     }
 
+    /// How long a request waits; none if it cannot be read.
+    fn timeout(&self) -> Option<Duration> {
+        match &self.request_timeout {
+            Said::Nothing => Some(Duration::DAY),
+            Said::Wrong => None,
+            Said::Right(timeout) => Some(*timeout.get_ref()),
+        }
+    }
+
+    /// How long it waits before others are asked; none if it cannot be read.
+    fn fallback_after(&self) -> Option<Duration> {
+        match &self.fallback_after {
+            Said::Nothing => {
+                let half_s = self.timeout()?.seconds() / 2;
+                Some(Duration::from_seconds(half_s).unwrap_or(Duration::SHORTEST))
+            }
+            Said::Wrong => None,
+            Said::Right(after) => Some(*after.get_ref()),
+        }
+    }
+
+    /// Whether there are others to ask, right or wrong.
+    fn has_fallback(&self) -> bool {
+        !matches!(self.fallback, Said::Nothing)
+    }
+
+    /// Notes that there is nobody else to ask at the time that is said.
+    fn unused_fallback_after(&self, file: &mut File<'_>) {
+        if let Said::Right(after) = &self.fallback_after {
+            let found = file.written(after.span());
+            let wrong = format!(
+                "`fallback_after` is {found}, expected only with a `fallback_channel` or \
+                 `fallback_people`"
+            );
+            file.wrong(after.span().start, wrong);
+        }
+    }
+
     fn target(
         self,
         label: Option<Spanned<String>>,
@@ -423,6 +531,7 @@ impl Level {
         durations: Option<Vec<Duration>>,
         max_duration: Option<Duration>,
     ) -> Option<Target> {
+        let (request_timeout, fallback_after) = (self.timeout()?, self.fallback_after()?);
         Some(Target {
             label: label?.into_inner(),
             group: Group::new(group?.into_inner()),
@@ -430,12 +539,128 @@ impl Level {
             approvals_needed: self.approvals_needed.unwrap_or(1),
             durations: durations?,
             max_duration: max_duration?,
-            request_timeout: self.request_timeout.unwrap_or(Duration::DAY),
-            request_channel: self.request_channel?,
+            request_timeout,
+            fallback_after,
+            route: self.request.right()?.into_inner(),
+            fallback: inner(self.fallback.right()),
+            remind_after: self
+                .remind_after
+                .map_or(Duration::parse("1h"), Spanned::into_inner),
             error_channel: self.error_channel?,
             notify: self.notify.unwrap_or_default(),
             tags: self.tags,
         })
+    }
+}
+
+impl RouteKeys {
+    /// What `section` says with them.
+    fn read(&self, file: &mut File<'_>, section: &Section<'_>) -> Said<Route> {
+        let channel = section.optional(file, self.channel, &self.kind);
+        let people = section.list(file, self.people, &PERSON, 1..=MOST_PEOPLE);
+        match (section.span(self.channel), section.span(self.people)) {
+            (None, None) => Said::Nothing,
+            (Some(_), None) => channel.into(),
+            (None, Some(span)) => people
+                .map(|people| Spanned::new(span, Route::People(plain(people))))
+                .into(),
+            (Some(channel), Some(people)) => {
+                let mut both = [(channel.start, self.channel), (people.start, self.people)];
+                both.sort_unstable();
+                let [(first, one), (second, other)] = both;
+                let line = file.line(first);
+                let wrong = format!(
+                    "`{other}` is there as well as `{one}` in line {line}, expected only one of them"
+                );
+                file.wrong(second, wrong);
+                Said::Wrong
+            }
+        }
+    }
+
+    /// Whether one of them is in `section`.
+    fn are_in(&self, section: &Section<'_>) -> bool {
+        section.has(self.channel) || section.has(self.people)
+    }
+
+    /// The one that says `route`.
+    fn of(&self, route: &Route) -> &'static str {
+        match route {
+            Route::Channel(_) | Route::AskedFrom => self.channel,
+            Route::People(_) => self.people,
+        }
+    }
+}
+
+/// Notes what does not go together in where the requests for the target of `section` go, for which
+/// `level` holds. The nearer one of two values is the wrong one.
+fn check_routes(file: &mut File<'_>, section: &Section<'_>, level: &Level) {
+    if !level.has_fallback() {
+        if section.has("fallback_after") {
+            level.unused_fallback_after(file);
+        }
+        if let Said::Right(request) = &level.request
+            && *request.get_ref() == Route::AskedFrom
+        {
+            let wrong = "`request_channel` is `asked-from`, expected a `fallback_channel` or \
+                         `fallback_people` as well, for requests that come from no channel";
+            file.wrong(request.span().start, wrong.to_owned());
+        }
+        return;
+    }
+    if let (Said::Right(request), Said::Right(fallback)) = (&level.request, &level.fallback)
+        && is_same(request.get_ref(), fallback.get_ref())
+    {
+        let request = (request, REQUEST.of(request.get_ref()));
+        let fallback = (fallback, FALLBACK.of(fallback.get_ref()));
+        let ((near, key), (far, other)) = if REQUEST.are_in(section) && !FALLBACK.are_in(section) {
+            (request, fallback)
+        } else {
+            (fallback, request)
+        };
+        let (found, line) = (file.written(near.span()), file.line(far.span().start));
+        let expected = match near.get_ref() {
+            Route::People(_) => "others",
+            Route::Channel(_) | Route::AskedFrom => "another",
+        };
+        let wrong = format!(
+            "`{key}` is {found}, the same as `{other}` in line {line}, expected {expected}"
+        );
+        file.wrong(near.span().start, wrong);
+    }
+    if let (Some(after), Some(timeout)) = (level.fallback_after(), level.timeout())
+        && after >= timeout
+    {
+        let is_timeout_near = section.has("request_timeout") && !section.has("fallback_after");
+        let (near, key, expected) = match (&level.fallback_after, &level.request_timeout) {
+            (Said::Right(near), _) if !is_timeout_near => (
+                near,
+                "fallback_after",
+                format!("less than `request_timeout`, {timeout}"),
+            ),
+            (_, Said::Right(near)) => (
+                near,
+                "request_timeout",
+                format!("more than `fallback_after`, {after}"),
+            ),
+            _ => return,
+        };
+        let found = file.written(near.span());
+        file.wrong(
+            near.span().start,
+            format!("`{key}` is {found}, expected {expected}"),
+        );
+    }
+}
+
+/// Whether the same people see a card there.
+fn is_same(one: &Route, other: &Route) -> bool {
+    match (one, other) {
+        (Route::People(one), Route::People(other)) => {
+            // Nobody is in either twice.
+            one.len() == other.len() && one.iter().all(|person| other.contains(person))
+        }
+        _ => one == other,
     }
 }
 

@@ -31,6 +31,18 @@ pub(super) struct Kind<T> {
     pub(super) read: fn(&DeValue<'_>) -> Option<T>,
 }
 
+/// What a table says about one thing.
+#[derive(Clone, Default)]
+pub(super) enum Said<T> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What cannot be used; the mistake is noted.
+    Wrong,
+    /// This.
+    Right(Spanned<T>),
+}
+
 impl<'a> File<'a> {
     pub(super) fn new(text: &'a str) -> Self {
         Self {
@@ -140,6 +152,15 @@ impl<'a> Section<'a> {
         Some(Spanned::new(value.span(), read?))
     }
 
+    /// What is said with `key`.
+    pub(super) fn said<T>(&self, file: &mut File<'_>, key: &str, kind: &Kind<T>) -> Said<T> {
+        if self.has(key) {
+            self.optional(file, key, kind).into()
+        } else {
+            Said::Nothing
+        }
+    }
+
     /// The value of `key`, which must be there; none when it is not or is wrong.
     pub(super) fn required<T>(
         &self,
@@ -214,6 +235,11 @@ impl<'a> Section<'a> {
         self.table.contains_key(key)
     }
 
+    /// Where the value of `key` is, right or wrong.
+    pub(super) fn span(&self, key: &str) -> Option<Range<usize>> {
+        self.table.get(key).map(Spanned::span)
+    }
+
     /// The tables `[[…key]]`, each with where its header begins.
     pub(super) fn tables(
         &self,
@@ -269,6 +295,31 @@ impl<'a> Section<'a> {
                 Some((name.get_ref().to_string(), text.into_inner()))
             })
             .collect()
+    }
+}
+
+impl<T> Said<T> {
+    /// This, or what `outer` says where this says nothing.
+    pub(super) fn or(self, outer: Self) -> Self {
+        match self {
+            Self::Nothing => outer,
+            said => said,
+        }
+    }
+
+    /// What is said, if it is right.
+    pub(super) fn right(self) -> Option<Spanned<T>> {
+        match self {
+            Self::Right(right) => Some(right),
+            Self::Nothing | Self::Wrong => None,
+        }
+    }
+}
+
+/// Of what is there; none if it is wrong.
+impl<T> From<Option<Spanned<T>>> for Said<T> {
+    fn from(read: Option<Spanned<T>>) -> Self {
+        read.map_or(Self::Wrong, Self::Right)
     }
 }
 

@@ -58,7 +58,10 @@ fn a_target_has_everything_that_applies_to_it() {
             durations: durations(&["30m", "1h"]),
             max_duration: duration("1h"),
             request_timeout: duration("24h"),
-            request_channel: channel("#sym-requests"),
+            route: to("#sym-requests"),
+            fallback: None,
+            fallback_after: duration("12h"),
+            remind_after: Some(duration("1h")),
             error_channel: channel("#sym-errors"),
             notify: vec!["S0ONCALL1".to_owned()],
             tags: tags(&[("company", "myco"), ("tier", "production")]),
@@ -74,7 +77,10 @@ fn a_target_has_everything_that_applies_to_it() {
             durations: durations(&["90m", "2d"]),
             max_duration: duration("2d"),
             request_timeout: duration("1h"),
-            request_channel: channel("C0123ABCD"),
+            route: to("C0123ABCD"),
+            fallback: None,
+            fallback_after: duration("30m"),
+            remind_after: Some(duration("1h")),
             error_channel: channel("#staging-errors"),
             notify: vec![],
             tags: tags(&[("company", "myco"), ("tier", "staging")]),
@@ -139,6 +145,8 @@ fn every_mistake_is_told_with_its_line() {
     let slug = "expected 1 to 40 lower-case letters, digits and `-`";
     let group = "expected an Okta group id such as `00g1abcd2EFGH3ijk4x7`";
     let channel = "expected a channel such as `#sym-requests`, or a channel id such as `C0123ABCD`";
+    let request = "expected a channel such as `#sym-requests`, a channel id such as `C0123ABCD`, or \
+                   `asked-from`";
     let mention = "expected the Slack id of a person (`U…`, `W…`) or of a user group (`S…`)";
     let org = "expected the bare host name of an Okta org such as `myco.okta.com`, without \
                `https://` and without `-admin`";
@@ -159,7 +167,7 @@ fn every_mistake_is_told_with_its_line() {
         ("okta_org_domain = \"MyCo.okta.com\"", "", 1, &format!("this file has no `okta_org_domain`, {org}")),
         ("name = \"okta\"", "", 4, &format!("this flow has no `name`, {slug}")),
         ("label = \"Okta Access\"", "", 4, &format!("this flow has no `label`, {label}")),
-        ("request_channel = \"#sym-requests\"", "", 4, &format!("this flow has no `request_channel`, {channel}")),
+        ("request_channel = \"#sym-requests\"", "", 4, "this flow has neither `request_channel` nor `request_people`, expected one of them, such as `request_channel = \"#sym-requests\"`"),
         ("durations = [\"4h\", \"30m\", \"1h\"]", "", 4, "this flow has no `durations`, expected a list of durations such as `[\"30m\", \"1h\"]`"),
         ("label = \"Prod\"", "", 22, &format!("this target has no `label`, {label}")),
         ("group_id = \"00g2prod\"", "", 22, &format!("this target has no `group_id`, {group}")),
@@ -187,8 +195,8 @@ fn every_mistake_is_told_with_its_line() {
         ("MyCo.okta.com", "myco.okta.com/", 2, &format!("`okta_org_domain` is `myco.okta.com/`, {org}")),
         ("MyCo.okta.com", "myco", 2, &format!("`okta_org_domain` is `myco`, {org}")),
         ("MyCo.okta.com", "myco-admin.okta.com", 2, &format!("`okta_org_domain` is `myco-admin.okta.com`, {org}")),
-        ("#sym-requests", "sym-requests", 7, &format!("`request_channel` is `sym-requests`, {channel}")),
-        ("#sym-requests", "#Sym requests", 7, &format!("`request_channel` is `#Sym requests`, {channel}")),
+        ("#sym-requests", "sym-requests", 7, &format!("`request_channel` is `sym-requests`, {request}")),
+        ("#sym-requests", "#Sym requests", 7, &format!("`request_channel` is `#Sym requests`, {request}")),
         ("#staging-errors", "#", 34, &format!("`error_channel` is `#`, {channel}")),
         ("00g1approvers", "Approvers", 8, &format!("`approver_group` is `Approvers`, {group}")),
         ("00g2prod", "00g", 24, &format!("`group_id` is `00g`, {group}")),
@@ -226,19 +234,186 @@ fn every_mistake_is_told_with_its_line() {
         ("label = \"Staging\"", "label = \"prod\"", 27, "`label` is `prod`, the same as in line 23, expected another for each target"),
         ("00g3staging", "00g2prod", 28, "`group_id` is `00g2prod`, the same as in line 24, expected another for each target"),
     ];
-    let mut failed = Vec::new();
-    for (from, to, line, said) in rows {
+    told(rows.iter().map(|(from, to, line, said)| {
         let text = VALID.replacen(from, to, 1);
         assert_ne!(text, VALID, "`{from}` is not in the valid file");
-        let expected = format!("line {line}: {said}");
-        let found = mistakes(&text);
-        if found != expected {
-            failed.push(format!(
-                "{from} -> {to}\n  found    {found}\n  expected {expected}"
-            ));
-        }
+        (text, format!("line {line}: {said}"))
+    }));
+}
+
+#[test]
+fn requests_go_where_the_nearest_level_says() {
+    #[rustfmt::skip]
+    let rows: &[(&str, &str, Route, Option<Route>)] = &[
+        ("request_channel = \"#far\"", "", to("#far"), None),
+        ("request_channel = \"#far\"", "request_channel = \"C0NEAR\"", to("C0NEAR"), None),
+        ("request_channel = \"#far\"", "request_people = [\"U0BOB\"]", of(&["U0BOB"]), None),
+        ("request_people = [\"U0BOB\", \"W0CAROL\"]", "", of(&["U0BOB", "W0CAROL"]), None),
+        ("request_people = [\"U0BOB\"]", "request_people = [\"U0CAROL\"]", of(&["U0CAROL"]), None),
+        ("request_people = [\"U0BOB\"]", "request_channel = \"#near\"", to("#near"), None),
+        // A fallback, in the same way and for itself.
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"", "", to("#far"), Some(to("#others"))),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"", "request_people = [\"U0BOB\"]", of(&["U0BOB"]), Some(to("#others"))),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"", "fallback_people = [\"U0BOB\"]", to("#far"), Some(of(&["U0BOB"]))),
+        ("request_channel = \"#far\"\nfallback_people = [\"U0BOB\"]", "fallback_channel = \"#near\"", to("#far"), Some(to("#near"))),
+        ("request_people = [\"U0BOB\"]", "fallback_people = [\"U0BOB\", \"U0CAROL\"]", of(&["U0BOB"]), Some(of(&["U0BOB", "U0CAROL"]))),
+        // Where it was asked from.
+        ("request_channel = \"asked-from\"\nfallback_channel = \"#others\"", "", Route::AskedFrom, Some(to("#others"))),
+        ("request_channel = \"asked-from\"", "fallback_people = [\"U0BOB\"]", Route::AskedFrom, Some(of(&["U0BOB"]))),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"", "request_channel = \"asked-from\"", Route::AskedFrom, Some(to("#others"))),
+        ("request_channel = \"asked-from\"", "request_channel = \"#near\"", to("#near"), None),
+    ];
+    for (flow, target, route, fallback) in rows {
+        let found = routed(flow, target);
+        assert_eq!(&found.route, route, "{flow} | {target}");
+        assert_eq!(&found.fallback, fallback, "{flow} | {target}");
     }
-    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+#[test]
+fn others_are_asked_after_half_of_the_timeout_or_when_the_file_says() {
+    #[rustfmt::skip]
+    let rows = [
+        ("fallback_channel = \"#others\"", "", "12h"),
+        ("fallback_channel = \"#others\"\nrequest_timeout = \"1h\"", "", "30m"),
+        ("fallback_channel = \"#others\"\nrequest_timeout = \"1h\"", "request_timeout = \"3h\"", "90m"),
+        ("fallback_channel = \"#others\"", "request_timeout = \"90s\"", "1m"),
+        ("fallback_channel = \"#others\"\nfallback_after = \"23h\"", "", "23h"),
+        ("fallback_channel = \"#others\"\nfallback_after = \"23h\"", "fallback_after = \"5m\"", "5m"),
+        ("fallback_channel = \"#others\"\nfallback_after = \"2d\"", "request_timeout = \"3d\"", "2d"),
+        ("fallback_after = \"2h\"", "fallback_channel = \"#others\"", "2h"),
+    ];
+    for (flow, target, after) in rows {
+        let flow = format!("request_channel = \"#far\"\n{flow}");
+        let found = routed(&flow, target).fallback_after;
+        assert_eq!(found, duration(after), "{flow} | {target}");
+    }
+}
+
+#[test]
+fn reminders_begin_after_an_hour_or_when_the_file_says() {
+    for (flow, target, after) in [
+        ("", "", Some("1h")),
+        ("remind_after = \"10m\"", "", Some("10m")),
+        ("remind_after = \"never\"", "", None),
+        (
+            "remind_after = \"never\"",
+            "remind_after = \"2d\"",
+            Some("2d"),
+        ),
+        ("remind_after = \"2h\"", "remind_after = \"never\"", None),
+    ] {
+        let flow = format!("request_channel = \"#far\"\n{flow}");
+        let found = routed(&flow, target).remind_after;
+        assert_eq!(found, after.map(duration), "{flow} | {target}");
+    }
+}
+
+/// Each row is what a flow says, from line 7 on; what its target says, from three lines after that;
+/// and the line and what is said about it.
+#[test]
+fn every_mistake_in_where_requests_go_is_told_with_its_line() {
+    let request = "expected a channel such as `#sym-requests`, a channel id such as `C0123ABCD`, or \
+                   `asked-from`";
+    let fallback = "expected a channel such as `#sym-requests`, or a channel id such as `C0123ABCD`, \
+                    and not `asked-from`, which needs a fallback itself";
+    let person = "expected the Slack id of a person (`U…`, `W…`), and not of a user group (`S…`), \
+                  which cannot get direct messages";
+    let duration = "expected a duration such as `30m`, `1h` or `2d`, from one minute to 90 days";
+    let many: Vec<_> = (10..21).map(|n| format!("\"U{n}\"")).collect();
+    let many = format!("request_people = [{}]", many.join(", "));
+    let far = "request_channel = \"#far\"";
+
+    #[rustfmt::skip]
+    let rows: &[(&str, &str, usize, &str)] = &[
+        // Neither, both.
+        ("", "request_channel = \"#near\"", 3, "this flow has neither `request_channel` nor `request_people`, expected one of them, such as `request_channel = \"#sym-requests\"`"),
+        ("request_channel = \"#far\"\nrequest_people = [\"U0BOB\"]", "", 8, "`request_people` is there as well as `request_channel` in line 7, expected only one of them"),
+        ("request_people = [\"U0BOB\"]\nrequest_channel = \"#far\"", "", 8, "`request_channel` is there as well as `request_people` in line 7, expected only one of them"),
+        (far, "request_people = [\"U0BOB\"]\nrequest_channel = \"#near\"", 12, "`request_channel` is there as well as `request_people` in line 11, expected only one of them"),
+        (far, "fallback_people = [\"U0BOB\"]\nfallback_channel = \"#near\"", 12, "`fallback_channel` is there as well as `fallback_people` in line 11, expected only one of them"),
+        // Wrong values.
+        ("request_channel = \"far\"", "", 7, &format!("`request_channel` is `far`, {request}")),
+        ("request_channel = \"Asked-From\"", "", 7, &format!("`request_channel` is `Asked-From`, {request}")),
+        ("request_channel = [\"#far\"]", "", 7, &format!("`request_channel` is a list, {request}")),
+        (far, "fallback_channel = \"others\"", 11, &format!("`fallback_channel` is `others`, {fallback}")),
+        (far, "fallback_channel = \"asked-from\"", 11, &format!("`fallback_channel` is `asked-from`, {fallback}")),
+        ("request_people = \"U0BOB\"", "", 7, &format!("`request_people` is `U0BOB`, expected a list, each item {}", &person["expected ".len()..])),
+        ("request_people = [\"@bob\"]", "", 7, &format!("`request_people` has `@bob`, {person}")),
+        ("request_people = [\"asked-from\"]", "", 7, &format!("`request_people` has `asked-from`, {person}")),
+        ("request_people = [\"U0BOB\",\n\"S0ONCALL\"]", "", 8, &format!("`request_people` has `S0ONCALL`, {person}")),
+        ("request_people = [\"U0BOB\", \"U0BOB\"]", "", 7, "`request_people` has `U0BOB` a second time, expected each item once"),
+        ("request_people = []", "", 7, &format!("`request_people` is empty, {person}")),
+        (&many, "", 7, "`request_people` has 11 items, expected at most 10"),
+        (far, "fallback_people = [\"S0ONCALL\"]", 11, &format!("`fallback_people` has `S0ONCALL`, {person}")),
+        (far, "fallback_people = []", 11, &format!("`fallback_people` is empty, {person}")),
+        (far, "remind_after = \"off\"", 11, &format!("`remind_after` is `off`, {duration}, or `never`")),
+        (far, "remind_after = 0", 11, &format!("`remind_after` is `0`, {duration}, or `never`")),
+        (far, "fallback_channel = \"#near\"\nfallback_after = \"never\"", 12, &format!("`fallback_after` is `never`, {duration}")),
+        // A time for a fallback that there is not, or that comes too late.
+        ("request_channel = \"#far\"\nfallback_after = \"2h\"", "", 8, "`fallback_after` is `2h`, expected only with a `fallback_channel` or `fallback_people`"),
+        (far, "fallback_after = \"2h\"", 11, "`fallback_after` is `2h`, expected only with a `fallback_channel` or `fallback_people`"),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"\nfallback_after = \"24h\"", "", 9, "`fallback_after` is `24h`, expected less than `request_timeout`, 1 day"),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"\nrequest_timeout = \"2h\"", "fallback_after = \"3h\"", 13, "`fallback_after` is `3h`, expected less than `request_timeout`, 2 hours"),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"\nfallback_after = \"2h\"", "request_timeout = \"90m\"", 13, "`request_timeout` is `90m`, expected more than `fallback_after`, 2 hours"),
+        (far, "fallback_channel = \"#others\"\nrequest_timeout = \"1m\"", 12, "`request_timeout` is `1m`, expected more than `fallback_after`, 1 minute"),
+        // From where it was asked, which may be nowhere.
+        ("request_channel = \"asked-from\"", "", 7, "`request_channel` is `asked-from`, expected a `fallback_channel` or `fallback_people` as well, for requests that come from no channel"),
+        (far, "request_channel = \"asked-from\"", 11, "`request_channel` is `asked-from`, expected a `fallback_channel` or `fallback_people` as well, for requests that come from no channel"),
+        // Nobody else to ask.
+        ("request_channel = \"#far\"\nfallback_channel = \"#far\"", "", 8, "`fallback_channel` is `#far`, the same as `request_channel` in line 7, expected another"),
+        (far, "fallback_channel = \"#far\"", 11, "`fallback_channel` is `#far`, the same as `request_channel` in line 7, expected another"),
+        ("request_channel = \"#far\"\nfallback_channel = \"#others\"", "request_channel = \"#others\"", 12, "`request_channel` is `#others`, the same as `fallback_channel` in line 8, expected another"),
+        ("request_people = [\"U0BOB\", \"U0CAROL\"]", "fallback_people = [\"U0CAROL\", \"U0BOB\"]", 11, "`fallback_people` is `[\"U0CAROL\", \"U0BOB\"]`, the same as `request_people` in line 7, expected others"),
+    ];
+    told(rows.iter().map(|(flow, target, line, said)| {
+        (routed_text(flow, target), format!("line {line}: {said}"))
+    }));
+}
+
+#[test]
+fn what_targets_have_of_their_flow_is_told_once() {
+    let more = "[[flow.target]]\nlabel = \"Staging\"\ngroup_id = \"00g3staging\"";
+    let text = routed_text(
+        "request_channel = \"#far\"\nfallback_channel = \"#far\"",
+        more,
+    );
+    assert_eq!(mistakes(&text).lines().count(), 1, "{}", mistakes(&text));
+}
+
+#[test]
+fn where_requests_go_is_not_held_against_what_cannot_be_read() {
+    for (flow, target, line) in [
+        (
+            "request_channel = \"asked-from\"\nfallback_channel = \"x\"",
+            "",
+            8,
+        ),
+        (
+            "request_channel = \"asked-from\"",
+            "fallback_people = [\"x\"]\nfallback_after = \"2h\"",
+            11,
+        ),
+        (
+            "request_channel = \"#far\"\nfallback_channel = \"#others\"",
+            "fallback_after = \"30h\"\nrequest_timeout = \"x\"",
+            13,
+        ),
+        (
+            "request_channel = \"#far\"\nfallback_channel = \"#others\"",
+            "fallback_after = \"x\"\nrequest_timeout = \"1m\"",
+            12,
+        ),
+        (
+            "request_channel = \"#far\"\nfallback_channel = \"#others\"",
+            "request_channel = \"x\"",
+            12,
+        ),
+    ] {
+        let found = Flows::parse(&routed_text(flow, target)).unwrap_err();
+        let lines: Vec<_> = found.as_slice().iter().map(|m| m.line).collect();
+        assert_eq!(lines, [line], "{found}");
+    }
 }
 
 #[test]
@@ -405,9 +580,15 @@ proptest! {
 
     #[test]
     fn a_changed_file_is_read_or_refused(
+        is_routed in any::<bool>(),
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..40, "[\\[\\]{}=\",#.a-z0-9\n]{0,8}"), 1..6)
     ) {
-        let mut text: Vec<char> = VALID.chars().collect();
+        let routed = routed_text(
+            "request_channel = \"asked-from\"\nfallback_people = [\"U0\", \"U1\"]\nfallback_after = \"2h\"",
+            "request_people = [\"U0\", \"U2\"]\nrequest_timeout = \"3h\"\nremind_after = \"1h\"",
+        );
+        let text = if is_routed { &routed } else { VALID };
+        let mut text: Vec<char> = text.chars().collect();
         for (at, gone, new) in cuts {
             let at = at.index(text.len() + 1);
             let end = (at + gone).min(text.len());
@@ -423,6 +604,13 @@ fn read_or_refuse(text: &str) {
             for target in flows.flows.iter().flat_map(|flow| &flow.targets) {
                 assert!(!target.durations.is_empty());
                 assert!(target.durations.iter().all(|d| *d <= target.max_duration));
+                assert_ne!(target.fallback, Some(Route::AskedFrom));
+                assert_ne!(target.fallback.as_ref(), Some(&target.route));
+                if target.fallback.is_some() {
+                    assert!(target.fallback_after < target.request_timeout);
+                } else {
+                    assert_ne!(target.route, Route::AskedFrom);
+                }
             }
         }
         Err(mistakes) => {
@@ -446,6 +634,38 @@ fn mistakes(text: &str) -> String {
     Flows::parse(text).unwrap_err().to_string()
 }
 
+/// Each file with a mistake is told what is said about it.
+fn told(files: impl Iterator<Item = (String, String)>) {
+    let mut failed = Vec::new();
+    for (text, expected) in files {
+        let found = match Flows::parse(&text) {
+            Ok(_) => "nothing".to_owned(),
+            Err(mistakes) => mistakes.to_string(),
+        };
+        if found != expected {
+            failed.push(format!(
+                "{text}\n  found    {found}\n  expected {expected}\n"
+            ));
+        }
+    }
+    assert!(failed.is_empty(), "\n{}", failed.join("\n"));
+}
+
+/// A file whose flow says `flow`, from line 7 on, and whose target says `target`.
+fn routed_text(flow: &str, target: &str) -> String {
+    format!(
+        "slack_workspace_id = \"T0123ABCD\"\nokta_org_domain = \"myco.okta.com\"\n[[flow]]\n\
+         name = \"okta\"\nlabel = \"Okta Access\"\ndurations = [\"1h\"]\n{flow}\n\
+         [[flow.target]]\nlabel = \"Prod\"\ngroup_id = \"00g2prod\"\n{target}\n"
+    )
+}
+
+/// The target of that file.
+fn routed(flow: &str, target: &str) -> Target {
+    let flows = Flows::parse(&routed_text(flow, target)).unwrap();
+    flows.flows[0].targets[0].clone()
+}
+
 fn duration(text: &str) -> Duration {
     Duration::parse(text).unwrap()
 }
@@ -456,6 +676,14 @@ fn durations(texts: &[&str]) -> Vec<Duration> {
 
 fn channel(text: &str) -> Channel {
     Channel::parse(text).unwrap()
+}
+
+fn to(text: &str) -> Route {
+    Route::Channel(channel(text))
+}
+
+fn of(people: &[&str]) -> Route {
+    Route::People(people.iter().map(|id| (*id).to_owned()).collect())
 }
 
 fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
