@@ -31,10 +31,13 @@ ALLOWED: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "WriteOwnLog": (LOG, ["${ApprovalLog.Arn}"]),
         "ReadSlackSecret": (["secretsmanager:GetSecretValue"], ["${SlackSecret.Id}"]),
         "Table": (ITEMS, ["${Table.Arn}"]),
+        "FindOpen": (["dynamodb:Query"], ["${Table.Arn}/index/open"]),
+        "FindAsked": (["dynamodb:Query"], ["${Table.Arn}/index/person"]),
         "HandOn": (
             ["lambda:InvokeFunction"],
             [f"{FUNCTION}-deescalation", f"{FUNCTION}-escalation"],
         ),
+        "RedrawHomes": (["lambda:InvokeFunction"], [f"{FUNCTION}-approval"]),
         "KeepWhatFailed": (["sqs:SendMessage"], ["${ApprovalFailed.Arn}"]),
         "TellOfWhatFailed": (
             ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
@@ -45,8 +48,10 @@ ALLOWED: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "WriteOwnLog": (LOG, ["${EscalationLog.Arn}"]),
         "ReadSlackSecret": (["secretsmanager:GetSecretValue"], ["${SlackSecret.Id}"]),
         "Table": (ITEMS, ["${Table.Arn}"]),
+        "FindHomes": (["dynamodb:Query"], ["${Table.Arn}/index/open"]),
         "CreateSchedules": (["scheduler:CreateSchedule"], [SCHEDULES]),
         "GiveSchedulesTheirRole": (["iam:PassRole"], ["${ScheduleRole.Arn}"]),
+        "RedrawHomes": (["lambda:InvokeFunction"], [f"{FUNCTION}-approval"]),
         "KeepWhatFailed": (["sqs:SendMessage"], ["${EscalationFailed.Arn}"]),
     },
     "DeescalationRole": {
@@ -54,8 +59,10 @@ ALLOWED: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "ReadSlackSecret": (["secretsmanager:GetSecretValue"], ["${SlackSecret.Id}"]),
         "Table": (ITEMS, ["${Table.Arn}"]),
         "FindDue": (["dynamodb:Query"], ["${Table.Arn}/index/due"]),
+        "FindHomes": (["dynamodb:Query"], ["${Table.Arn}/index/open"]),
         "DeleteSchedules": (["scheduler:DeleteSchedule"], [SCHEDULES]),
         "HandOn": (["lambda:InvokeFunction"], [f"{FUNCTION}-escalation"]),
+        "RedrawHomes": (["lambda:InvokeFunction"], [f"{FUNCTION}-approval"]),
         "KeepWhatFailed": (["sqs:SendMessage"], ["${DeescalationFailed.Arn}"]),
     },
     "ScheduleRole": {

@@ -89,6 +89,13 @@ def test_the_home_tab_is_there_if_the_code_fills_it() -> None:
     assert subscribed == (["app_home_opened"] if fills else [])
 
 
+def test_events_that_are_asked_for_are_known_to_the_code() -> None:
+    known = code("functions/slack-ingress/src", "shared/slack/src")
+
+    for event in MANIFEST["settings"]["event_subscriptions"]["bot_events"]:
+        assert f'"{event}"' in known
+
+
 def test_people_can_be_written_to() -> None:
     home = MANIFEST["features"]["app_home"]
 
@@ -108,7 +115,8 @@ def test_one_address_is_to_be_replaced_everywhere() -> None:
     text = (ROOT / "infra" / "slack-app.yaml").read_text()
     readme = (ROOT / "README.md").read_text()
 
-    assert set(urls(MANIFEST)) == {URL}
+    assert list(urls(MANIFEST)) == [URL] * 4
+    assert "which is here four times" in text
     assert set(urls(yaml.safe_load(text.replace(URL, "https://a.example/slack/events")))) == {
         "https://a.example/slack/events"
     }

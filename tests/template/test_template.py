@@ -191,19 +191,30 @@ def test_functions_have_the_variables_that_they_need_and_no_more() -> None:
     schedules = {"STINT_SCHEDULE_GROUP"}
     expected = {
         "SlackIngress": {"STINT_APPROVAL"},
-        "Approval": {*okta, "STINT_ESCALATION", "STINT_DEESCALATION"},
+        "Approval": {*okta, "STINT_APPROVAL", "STINT_ESCALATION", "STINT_DEESCALATION"},
         "Escalation": {
             *okta,
             *schedules,
             "STINT_SCHEDULE_ROLE_ARN",
             "STINT_SCHEDULE_DLQ_ARN",
+            "STINT_APPROVAL",
             "STINT_DEESCALATION",
         },
-        "Deescalation": {*okta, *schedules, "STINT_ESCALATION"},
+        "Deescalation": {*okta, *schedules, "STINT_APPROVAL", "STINT_ESCALATION"},
     }
     for function, names in expected.items():
         variables = PLAIN.properties(function)["Environment"]["Variables"]
         assert variables.keys() == {*names, "STINT_SLACK_SECRET", "STINT_OKTA_ORG"}
+
+
+def test_what_a_function_hands_on_reaches_the_function_of_that_name() -> None:
+    # Names that are put together, so that functions which wake each other do not wait for each other.
+    called = {f"STINT_{name.upper()}": f"stint-{name}" for name in FUNCTIONS.values()}
+    for function in FUNCTIONS:
+        variables = PLAIN.properties(function)["Environment"]["Variables"]
+        for variable in called.keys() & variables.keys():
+            named = variables[variable].rsplit(":", 1)[-1]
+            assert named in (called[variable], "${Approval}"), f"{variable} of {function}"
 
 
 def test_the_flows_of_an_environment_are_in_its_folder_of_the_layer() -> None:

@@ -1,6 +1,8 @@
 //! A form was sent.
 
-use access::flows::{Flow, Target};
+use std::collections::BTreeMap;
+
+use access::flows::{FieldKind, Flow, Route, Target};
 use access::policy::{Question, Verdict};
 use access::{
     Action, Event, Group, Look, MembershipKey, Permit, Person, Refusal, RequestId, Submission,
@@ -87,7 +89,7 @@ pub(crate) async fn unfit(tools: &Tools, group: &Group) -> Option<Trouble> {
         Ok(okta::GroupCheck::Unfit { reason }) => {
             return Some(Trouble {
                 error: reason,
-                hint: "ask the people who run Stint for another target".to_owned(),
+                hint: format!("ask the people who run Stint for another target than {group}"),
             });
         }
         Err(error) => error,
@@ -178,13 +180,20 @@ impl<'a> Asked<'a> {
             org: rules.flows.okta_org.clone(),
             group: target.group.clone(),
             max_duration_s: target.max_duration.seconds(),
-            request_channel: target.request_channel.as_str().to_owned(),
+            route: places(&target.route, filled.asked_from.as_deref()),
+            fallback: target
+                .fallback
+                .as_ref()
+                .map_or_else(Vec::new, |it| places(it, None)),
+            fallback_after: seconds(target.fallback_after.seconds()),
+            remind_after: target.remind_after.map(|it| seconds(it.seconds())),
             error_channel: target.error_channel.as_str().to_owned(),
             notify: target.notify.clone(),
             requester: self.person,
             duration_s: filled.duration.seconds(),
             reason: filled.reason,
             fields: filled.fields,
+            questions: questions(filled.flow),
             approvals_needed: target.approvals_needed,
             timeout: seconds(target.request_timeout.seconds()),
             extends: filled.extends,
@@ -268,15 +277,19 @@ async fn waits_already(tools: &Tools, twin: &RequestId) -> Result<Mrkdwn, aws::E
     let Some(twin) = tools.table.request(twin).await? else {
         return Ok("You have asked for that already.".into());
     };
+    let asked = twin.asking().filter_map(|card| match &card.place {
+        access::Place::Channel(channel) => Some(mention(channel)),
+        access::Place::Asked(person) => Some(mention(person.as_str())),
+        _ => None,
+    });
     let said = Mrkdwn::from("You have asked for *")
         + escaped(&twin.label)
-        + "* already, and that request still waits in "
-        + mention(&twin.request_channel);
-    let card = twin
-        .cards
-        .iter()
-        .find(|card| card.place == access::Place::Channel);
-    let posted = card.and_then(|card| card.posted.as_ref());
+        + "* already, and that request still waits with "
+        + Mrkdwn::join(asked, ", ");
+    // Only they can open their own copy of the card.
+    let mut own = twin.cards.iter();
+    let copy = own.find(|card| card.place == access::Place::Requester);
+    let posted = copy.and_then(|card| card.posted.as_ref());
     let seen = match (posted, tools.slack().await) {
         (Some(posted), Ok(slack)) => slack.permalink(posted).await.ok(),
         _ => None,
@@ -285,6 +298,34 @@ async fn waits_already(tools: &Tools, twin: &RequestId) -> Result<Mrkdwn, aws::E
         Some(url) => said + ": " + link(&url, "see it") + ".",
         None => said + ".",
     })
+}
+
+/// How people see the questions of `flow`.
+fn questions(flow: &Flow) -> BTreeMap<String, access::Asked> {
+    let mut questions = BTreeMap::new();
+    questions.extend(flow.fields.iter().map(|field| {
+        let question = access::Asked {
+            label: field.label.clone(),
+            is_person: field.kind == FieldKind::Person,
+        };
+        (field.name.clone(), question)
+    }));
+    questions
+}
+
+/// Where a route leads. Nowhere, if the command was not typed in a channel: then others are asked.
+fn places(route: &Route, asked_from: Option<&str>) -> Vec<access::Place> {
+    match route {
+        Route::Channel(channel) => vec![access::Place::Channel(channel.as_str().to_owned())],
+        Route::AskedFrom => asked_from
+            .map(|channel| access::Place::Channel(channel.to_owned()))
+            .into_iter()
+            .collect(),
+        Route::People(people) => people
+            .iter()
+            .map(|user| access::Place::Asked(access::SlackUser::new(user)))
+            .collect(),
+    }
 }
 
 fn place_of(flow: &Flow, target: &Target) -> Place {

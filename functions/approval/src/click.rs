@@ -1,7 +1,7 @@
 //! A click, and what the person who clicked is told.
 
 use access::{Click as ClickId, Person, Request, State, Trouble, Why};
-use drive::Tools;
+use drive::{Failed, Tools};
 use slack::payload::{By, MessageRef};
 use slack::text::{Mrkdwn, escaped, user};
 use slack::{Message, notice};
@@ -110,7 +110,10 @@ impl Click {
                     notice::problem(what, place.words.clone(), &trouble.error, &trouble.hint);
                 if let Some(channel) = &place.error_channel {
                     let slack = tools.slack().await?;
-                    if let Err(error) = slack.post_message(channel, &message).await {
+                    let told = tools
+                        .report(&slack, channel, Failed::Other, &trouble, &message)
+                        .await;
+                    if let Err(error) = told {
                         tracing::error!(channel, %error, "the error channel `{channel}` was not told: {error}");
                     }
                 }
@@ -120,7 +123,7 @@ impl Click {
     }
 
     /// Tells the person who clicked, where they clicked and only them, or directly.
-    async fn tell(&self, tools: &Tools, message: &Message) -> Result<(), Error> {
+    pub(crate) async fn tell(&self, tools: &Tools, message: &Message) -> Result<(), Error> {
         let slack = tools.slack().await?;
         let who = &self.by.user;
         let mut told = Err(slack::Error::Gone {

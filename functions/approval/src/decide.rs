@@ -5,25 +5,34 @@ use std::collections::BTreeMap;
 use access::flows::Target;
 use access::policy::Question;
 use access::{
-    Action, Card, Event, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
+    Action, Card, Event, Group, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
 };
 use aws::Binding;
 use drive::{Done, Subject, Tools};
+use jiff::Timestamp;
 use slack::SlackPerson;
 use slack::card::{APPROVE, CANCEL, DENY, DONE, REVOKE};
-use slack::payload::Action as Pressed;
 use slack::text::Mrkdwn;
 
 use crate::Deps;
 use crate::ask::{permitted, unfit};
 use crate::click::{Click, Place, Stop, how_it_stands};
+use crate::home::has_part;
 use crate::people::{Known, Unknown, colleague, in_okta};
 use crate::rules::Rules;
 
-/// Does what the button says that `click` pressed.
-pub(crate) async fn press(deps: &Deps, click: &Click, pressed: &Pressed) -> Result<(), Stop> {
+const SEE: &str = "see";
+
+/// Does what `button` says, which `click` pressed, to the request `id`; with the `note` that came with it.
+pub(crate) async fn press(
+    deps: &Deps,
+    click: &Click,
+    button: &str,
+    id: &RequestId,
+    note: Option<String>,
+) -> Result<(), Stop> {
     let tools = &deps.tools;
-    let decide = match pressed.action_id.as_str() {
+    let decide = match button {
         APPROVE => Button::Approve,
         DENY => Button::Deny,
         REVOKE => Button::Revoke,
@@ -34,16 +43,10 @@ pub(crate) async fn press(deps: &Deps, click: &Click, pressed: &Pressed) -> Resu
             return Ok(());
         }
     };
-    let id = RequestId::new(pressed.value.clone().unwrap_or_default());
     let slack = tools.slack().await?;
     let needs_slack = matches!(decide, Button::Approve | Button::Deny);
     let (in_table, in_slack) = tokio::join!(
-        async {
-            tokio::try_join!(
-                tools.table.request(&id),
-                tools.table.binding(&click.by.user)
-            )
-        },
+        async { tokio::try_join!(tools.table.request(id), tools.table.binding(&click.by.user)) },
         async {
             if needs_slack {
                 Some(slack.user(&click.by.user).await)
@@ -54,9 +57,7 @@ pub(crate) async fn press(deps: &Deps, click: &Click, pressed: &Pressed) -> Resu
     );
     let (request, binding) = in_table?;
     let Some(request) = request else {
-        return Err(Stop::told(
-            "That request is not known any more, so nothing was done. Ask again with /access.",
-        ));
+        return Err(unknown());
     };
     let it = Pressing {
         deps,
@@ -80,8 +81,8 @@ pub(crate) async fn press(deps: &Deps, click: &Click, pressed: &Pressed) -> Resu
         return it.came_late(&request).await;
     }
     let event = match decide {
-        Button::Approve => it.approve(in_slack).await?,
-        Button::Deny => it.deny(in_slack).await?,
+        Button::Approve => it.approve(in_slack, note).await?,
+        Button::Deny => it.deny(in_slack, note).await?,
         Button::Revoke => it.revoke().await?,
         Button::Withdraw => Event::Withdraw {
             actor: it.actor(),
@@ -93,6 +94,35 @@ pub(crate) async fn press(deps: &Deps, click: &Click, pressed: &Pressed) -> Resu
         },
     };
     it.take(&event).await
+}
+
+/// Tells whoever clicked all of the request `id`, of which its card shows only a part.
+pub(crate) async fn everything(deps: &Deps, click: &Click, id: &RequestId) -> Result<(), Stop> {
+    let request = deps.tools.table.request(id).await?;
+    let request = request.ok_or_else(unknown)?;
+    // Whoever sees a card may read all of it; a Home tab may be from before they lost that right.
+    if click.message.is_none() && !has_part(&request, &click.by.user) {
+        let slack = deps.tools.slack().await?;
+        let it = Pressing {
+            deps,
+            click,
+            request: &request,
+            slack: &slack,
+            binding: deps.tools.table.binding(&click.by.user).await?,
+            place: Place::of(&request),
+        };
+        let rules = it.rules(SEE)?;
+        let (target, requester) = (it.target(&rules), &request.requester);
+        let known = it.who(&rules, SEE, None).await?;
+        let may = |action| it.may(&rules, action, &known, target, requester);
+        may(Action::Approve).or_else(|_| may(Action::Revoke))?;
+    }
+    let message = slack::card::everything(&request);
+    Ok(click.tell(&deps.tools, &message).await?)
+}
+
+fn unknown() -> Stop {
+    Stop::told("That request is not known any more, so nothing was done. Ask again with /access.")
 }
 
 enum Button {
@@ -113,11 +143,46 @@ struct Pressing<'a> {
     place: Place,
 }
 
+/// What the policy is asked about a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) request: &'a Request,
+    /// The target as the flows file has it now, if it has it.
+    pub(crate) target: Option<&'a Target>,
+    pub(crate) principal: &'a Person,
+    /// The groups that the principal is in.
+    pub(crate) groups: &'a [Group],
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Asking<'a> {
+    /// May the principal do `action`, as `requester` asked?
+    pub(crate) fn of(self, action: Action, requester: &'a Person) -> Question<'a> {
+        static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
+        let request = self.request;
+        Question {
+            action,
+            principal: self.principal,
+            groups: self.groups,
+            flow: &request.flow,
+            target: &request.group,
+            label: &request.label,
+            tags: self.target.map_or(&NO_TAGS, |it| &it.tags),
+            approver_group: self.target.and_then(|it| it.approver_group.as_ref()),
+            requester,
+            duration_s: request.duration_s,
+            reason: &request.reason,
+            fields: &request.fields,
+            now: self.now,
+        }
+    }
+}
+
 /// Who clicked, as far as Slack was asked.
 type InSlack = Option<Result<SlackPerson, slack::Error>>;
 
 impl Pressing<'_> {
-    async fn approve(&self, in_slack: InSlack) -> Result<Event, Stop> {
+    async fn approve(&self, in_slack: InSlack, note: Option<String>) -> Result<Event, Stop> {
         let what = "approve";
         let rules = self.rules(what)?;
         let target = self.offered(&rules)?;
@@ -132,13 +197,13 @@ impl Pressing<'_> {
             actor: known.person,
             click: self.click.id.clone(),
             permit,
-            note: None,
+            note,
             requester,
             needed: target.approvals_needed,
         })
     }
 
-    async fn deny(&self, in_slack: InSlack) -> Result<Event, Stop> {
+    async fn deny(&self, in_slack: InSlack, note: Option<String>) -> Result<Event, Stop> {
         let what = "deny";
         let rules = self.rules(what)?;
         let target = self.target(&rules);
@@ -149,7 +214,7 @@ impl Pressing<'_> {
             actor: known.person,
             click: self.click.id.clone(),
             permit,
-            note: None,
+            note,
         })
     }
 
@@ -236,6 +301,8 @@ impl Pressing<'_> {
             let subject = Subject::Request(request.id.clone());
             let done = tools.step(&subject, &event).await?;
             tools.show(&request.id, done.ours()).await;
+        } else {
+            tools.redraw_home(&self.click.by.user).await?;
         }
         Err(Stop::Told(how_it_stands(&self.actor(), request)))
     }
@@ -377,23 +444,14 @@ impl Pressing<'_> {
         target: Option<&Target>,
         requester: &Person,
     ) -> Result<access::Permit, Stop> {
-        let request = self.request;
-        let no_tags = BTreeMap::new();
-        let question = Question {
-            action,
+        let question = Asking {
+            request: self.request,
+            target,
             principal: &known.person,
             groups: &known.groups,
-            flow: &request.flow,
-            target: &request.group,
-            label: &request.label,
-            tags: target.map_or(&no_tags, |it| &it.tags),
-            approver_group: target.and_then(|it| it.approver_group.as_ref()),
-            requester,
-            duration_s: request.duration_s,
-            reason: &request.reason,
-            fields: &request.fields,
             now: self.tools().now(),
         };
+        let question = question.of(action, requester);
         permitted(rules, &question).map_err(|no| Stop::told(&no))
     }
 

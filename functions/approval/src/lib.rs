@@ -7,20 +7,24 @@
 mod ask;
 mod click;
 mod decide;
+mod home;
 mod people;
 mod rules;
 
 use std::sync::Arc;
 
-use access::Click as ClickId;
-use aws::{Clock, Config, Signed, SlackSecret};
+use access::{Click as ClickId, RequestId};
+use aws::{Clock, Config, HomePayload, Signed, SlackSecret};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use drive::Tools;
 use jiff::Timestamp;
 use serde::Deserialize;
-use slack::Payload;
+use slack::card::{APPROVE, DENY, DETAILS};
+use slack::home::{MORE, More};
+use slack::payload::{BlockActions, EventKind, MessageRef, ViewSubmission};
 use slack::signature::{SignatureError, verify};
+use slack::{Payload, decision};
 
 use click::{Click, Stop};
 use rules::RuleFiles;
@@ -62,6 +66,7 @@ impl Deps {
 
 /// Does what the person wants who clicked what `event` (an [`aws::Signed`]) carries. Where `event` is a
 /// batch of the queue into which such events come when they failed for good, tells these people so.
+/// Where it is an [`aws::HomePayload`], draws that Home tab.
 ///
 /// An event of another shape, or without Slack's signature, changes nothing.
 ///
@@ -103,6 +108,12 @@ impl QueueMessage {
 }
 
 async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Result<(), Error> {
+    if event.get("home").is_some() {
+        return match HomePayload::read(event) {
+            Some(it) if !has_failed => home::redraw(deps, &it.home, it.request.as_ref()).await,
+            _ => Ok(()),
+        };
+    }
     let Some(signed) = Signed::read(event) else {
         return Ok(());
     };
@@ -113,16 +124,21 @@ async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Resu
         tracing::info!("a payload in which nobody does anything was handed on");
         return Ok(());
     };
-    let message = match &payload {
-        Payload::BlockActions(actions) => actions.message.clone(),
-        _ => None,
-    };
+    if let Payload::Event(event) = &payload {
+        // Nobody waits for an answer to what they did not press.
+        return match &event.kind {
+            EventKind::AppHomeOpened { tab, .. } if tab == "home" && !has_failed && !is_stale => {
+                home::open(deps, &by.user, None).await
+            }
+            _ => Ok(()),
+        };
+    }
     let click = Click {
         id: payload
             .click_id()
             .unwrap_or_else(|| ClickId::new(&signed.signature)),
         by,
-        message,
+        message: clicked(&payload),
     };
     let done = if has_failed {
         Err(Stop::failed())
@@ -131,10 +147,16 @@ async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Resu
     } else {
         Box::pin(act(deps, &click, &payload)).await
     };
-    match done {
-        Ok(()) => Ok(()),
-        Err(stop) => click.answer(&deps.tools, stop).await,
+    if let Err(stop) = done {
+        click.answer(&deps.tools, stop).await?;
     }
+    if is_in_home(&payload)
+        && let Err(error) = home::seen(deps, &click.by.user).await
+    {
+        let user = &click.by.user;
+        tracing::warn!(%user, %error, "the Home tab of {user} is as it was: {error}");
+    }
+    Ok(())
 }
 
 async fn act(deps: &Deps, click: &Click, payload: &Payload) -> Result<(), Stop> {
@@ -142,9 +164,21 @@ async fn act(deps: &Deps, click: &Click, payload: &Payload) -> Result<(), Stop> 
         Payload::ViewSubmission(form) if form.view.callback_id == slack::form::FORM => {
             ask::ask(deps, click, form).await
         }
+        Payload::ViewSubmission(form) if is_decision(form) => {
+            let (about, note) = decision::read(&form.view, &form.values)
+                .map_err(|wrong| Stop::told(&format!("Nothing was done: {wrong}")))?;
+            let button = form.view.callback_id.as_str();
+            decide::press(deps, click, button, &about.request, note).await
+        }
         Payload::BlockActions(pressed) => {
             for action in &pressed.actions {
-                decide::press(deps, click, action).await?;
+                let value = action.value.as_deref().unwrap_or_default();
+                let request = RequestId::new(value);
+                match action.action_id.as_str() {
+                    MORE => home::open(deps, &click.by.user, More::read(value)).await?,
+                    DETAILS => decide::everything(deps, click, &request).await?,
+                    button => decide::press(deps, click, button, &request, None).await?,
+                }
             }
             Ok(())
         }
@@ -152,6 +186,37 @@ async fn act(deps: &Deps, click: &Click, payload: &Payload) -> Result<(), Stop> 
             tracing::info!(user = %click.by.user, "something that nobody handles was handed on");
             Ok(())
         }
+    }
+}
+
+fn is_decision(form: &ViewSubmission) -> bool {
+    matches!(form.view.callback_id.as_str(), APPROVE | DENY)
+}
+
+fn is_in_home(payload: &Payload) -> bool {
+    let Payload::BlockActions(pressed) = payload else {
+        return false;
+    };
+    pressed
+        .view
+        .as_ref()
+        .is_some_and(|view| view.kind == "home")
+}
+
+/// The message in which a click was, or from which its form was opened.
+fn clicked(payload: &Payload) -> Option<MessageRef> {
+    match payload {
+        Payload::BlockActions(BlockActions { message, .. }) => message.clone(),
+        Payload::ViewSubmission(form) if is_decision(form) => {
+            let (about, _) = decision::read(&form.view, &form.values).ok()?;
+            Some(MessageRef {
+                channel: about.channel?,
+                ts: about.ts?,
+                ephemeral: false,
+                text: None,
+            })
+        }
+        _ => None,
     }
 }
 

@@ -4,7 +4,7 @@ use access::flows::Flows;
 use access::{Group, OktaUser, Person, Trouble};
 use aws::Binding;
 use drive::{Tools, trouble_of};
-use slack::text::escaped;
+use slack::text::Mrkdwn;
 use slack::{PersonKind, SlackPerson};
 
 use crate::click::{Place, Stop};
@@ -43,24 +43,33 @@ pub(crate) fn colleague(
             },
         )
     })?;
-    let home = &flows.slack_workspace_id;
-    let is_ours = person.team == *home || person.enterprise.as_ref() == Some(home);
-    let refusal = match person.kind {
-        PersonKind::Member if is_ours => return Ok(person),
-        PersonKind::Member | PersonKind::Stranger => {
-            "people of another workspace cannot ask for access or decide about it"
-        }
-        PersonKind::Guest => "guests cannot ask for access or decide about it",
-        PersonKind::Bot => "apps and bots cannot ask for access or decide about it",
-        PersonKind::Deleted => "a deactivated account cannot ask for access or decide about it",
+    let Some(refusal) = why_no_part(&person, flows) else {
+        return Ok(person);
     };
     tracing::warn!(
         user = %person.id, kind = ?person.kind, team = person.team,
         "{} was refused: {refusal}", person.id
     );
     Err(Stop::Told(
-        escaped("Nothing was done: ") + refusal + ". Ask a full member of this workspace.",
+        Mrkdwn::from("Nothing was done: ") + refusal + ". Ask a full member of this workspace.",
     ))
+}
+
+/// Why somebody may take no part, if they may not.
+pub(crate) fn why_no_part(person: &SlackPerson, flows: &Flows) -> Option<&'static str> {
+    let home = &flows.slack_workspace_id;
+    let is_ours = person.team == *home || person.enterprise.as_ref() == Some(home);
+    match person.kind {
+        PersonKind::Member if is_ours => None,
+        PersonKind::Member | PersonKind::Stranger => {
+            Some("people of another workspace cannot ask for access or decide about it")
+        }
+        PersonKind::Guest => Some("guests cannot ask for access or decide about it"),
+        PersonKind::Bot => Some("apps and bots cannot ask for access or decide about it"),
+        PersonKind::Deleted => {
+            Some("a deactivated account cannot ask for access or decide about it")
+        }
+    }
 }
 
 /// Finds out who `person` is in Okta: as they are bound there, or by their e-mail, which binds them.
@@ -92,8 +101,10 @@ pub(crate) async fn in_okta(
         Err(okta::Error::Missing { .. }) => {
             return Err(Unknown::Nobody(Trouble {
                 error: format!("the Okta user {okta}, who {} was, is gone", person.name),
-                hint: "the people who run Stint must bind the person to another Okta user"
-                    .to_owned(),
+                hint: format!(
+                    "the people who run Stint must bind {} to another Okta user",
+                    person.name
+                ),
             }));
         }
         Err(error) => return Err(Unknown::NotFoundOut(error)),
@@ -101,7 +112,7 @@ pub(crate) async fn in_okta(
     if !account.is_active() {
         return Err(Unknown::Nobody(Trouble {
             error: format!("the Okta user {} is {}", account.login, account.status),
-            hint: "an Okta administrator must activate the user".to_owned(),
+            hint: format!("an Okta administrator must activate {}", account.login),
         }));
     }
     let groups = groups.map_err(Unknown::NotFoundOut)?;
@@ -125,16 +136,14 @@ pub(crate) async fn in_okta(
 }
 
 async fn by_email(tools: &Tools, person: &SlackPerson) -> Result<OktaUser, Unknown> {
-    let nobody = |error: String, hint: &str| {
-        Err(Unknown::Nobody(Trouble {
-            error,
-            hint: hint.to_owned(),
-        }))
-    };
+    let nobody = |error: String, hint: String| Err(Unknown::Nobody(Trouble { error, hint }));
     let Some(email) = &person.email else {
         return nobody(
             format!("Slack shows no confirmed e-mail of {}", person.name),
-            "the person must confirm their e-mail in Slack, and the Slack app needs the scope `users:read.email`",
+            format!(
+                "{} must confirm their e-mail in Slack, and the Slack app needs the scope `users:read.email`",
+                person.name
+            ),
         );
     };
     let users = tools
@@ -146,11 +155,14 @@ async fn by_email(tools: &Tools, person: &SlackPerson) -> Result<OktaUser, Unkno
         [user] => Ok(OktaUser::new(&user.id)),
         [] => nobody(
             format!("no Okta user has the e-mail `{email}`"),
-            "an Okta administrator must give the person's Okta user that e-mail, or the person must use the one from Okta in Slack",
+            format!(
+                "an Okta administrator must give the Okta user of {} that e-mail, or they must use the one from Okta in Slack",
+                person.name
+            ),
         ),
         several => nobody(
             format!("{} Okta users have the e-mail `{email}`", several.len()),
-            "an Okta administrator must leave that e-mail to one of them",
+            format!("an Okta administrator must leave `{email}` to one of them"),
         ),
     }
 }

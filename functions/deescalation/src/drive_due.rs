@@ -68,6 +68,15 @@ async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<T
             let _turn = deps.turns.acquire().await;
             return drive_membership(tools, key).await;
         }
+        DueItem::Home(user) => {
+            tools.clock.sleep_until(due.at).await;
+            let _drawing = deps.drawings.acquire().await;
+            // No sweep fails because of what somebody looks at.
+            if let Err(error) = tools.drive_home(user).await {
+                tracing::error!(%user, %error, "the Home tab of {user} is behind: {error}");
+            }
+            return Ok(None);
+        }
     };
     tools.clock.sleep_until(due.at).await;
     let turn = deps.turns.acquire().await;
@@ -104,6 +113,13 @@ async fn drive_request(
         }
         _ if request.state.is_final() => None,
         _ => deescalate(tools, id).await?,
+    };
+    let done = match done {
+        None if request.said_at().is_some_and(|at| at <= tools.now()) => {
+            let subject = Subject::Request(id.clone());
+            settle(tools.step(&subject, &Event::Remind).await)?
+        }
+        done => done,
     };
     let is_due = request.drive_at.is_some_and(|at| at <= tools.now());
     let is_waiting = matches!(request.state, State::Approved | State::Escalating);

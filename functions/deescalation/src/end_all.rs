@@ -134,6 +134,7 @@ async fn holder(tools: &Tools, item: DueItem) -> Result<Holder, Error> {
                 _ => (None, None),
             }
         }
+        DueItem::Home(_) => (None, None),
     };
     Ok((key.map(|key| (key.org, key.user)), grant))
 }

@@ -44,7 +44,7 @@ impl Deps {
     #[must_use]
     pub fn connect(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            tools: Tools::new("deescalation", config, clock),
+            tools: Tools::new("deescalation", config, clock).with_schedules(config),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             drawings: Arc::new(Semaphore::new(AT_ONCE)),
         }
@@ -75,7 +75,8 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
         Some(Woken::Sweep) => {
             let (due, missed) = deps.tools.table.due(until).await;
             let oldest = due
-                .first()
+                .iter()
+                .find(|due| !matches!(due.item, DueItem::Home(_)))
                 .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
             metric("OverdueSeconds", oldest.max(0.0), Unit::Seconds, now);
             drive_all(deps, due, until).await?;

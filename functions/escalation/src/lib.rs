@@ -25,7 +25,7 @@ impl Deps {
     #[must_use]
     pub fn connect(config: &Config, clock: Arc<dyn Clock>) -> Self {
         Self {
-            tools: Tools::new("escalation", config, clock),
+            tools: Tools::new("escalation", config, clock).with_schedules(config),
         }
     }
 }

@@ -14,18 +14,22 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use access::SlackUser;
 use access::flows::Flows;
+use access::{RequestId, SlackUser};
 use aws::{Clock, Config, Function, Handoffs, Signed, SlackSecret, SlackSecrets};
 use aws_lambda_events::apigw::{
     ApiGatewayV2httpRequest as Request, ApiGatewayV2httpResponse as Response,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use slack::card::{AGAIN, APPROVE, CANCEL, DENY, DONE, EXTEND, REVOKE};
+use slack::blocks::Button;
+use slack::card::{AGAIN, APPROVE, APPROVE_NOTE, CANCEL, DENY, DETAILS, DONE, EXTEND, REVOKE};
+use slack::decision::{self, About};
 use slack::form::{self, Again, FLOW, FORM, PICKER, TARGET};
+use slack::home::{ASK, MORE};
 use slack::payload::{
-    BlockActions, BlockSuggestion, By, Command, EventKind, MessageRef, Shortcut, ViewSubmission,
+    Action, BlockActions, BlockSuggestion, By, Command, EventKind, MessageRef, Shortcut, ViewRef,
+    ViewSubmission,
 };
 use slack::signature::{SIGNATURE_HEADER, SignatureError, TIMESTAMP_HEADER, verify};
 use slack::text::{Mrkdwn, escaped, mention, user};
@@ -45,6 +49,11 @@ const BODY_LIMIT: usize = 700_000;
 /// How long one call may take. Slack waits three seconds for an answer, after which nothing that is
 /// answered reaches anybody.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a message begins that offers another try, which says nothing about a request.
+const LATE: &str = "The form came too late for Slack";
+/// The same of one that says what went wrong.
+const SORRY: &str = "Sorry, an error occurred!";
 
 /// What the function needs, built once.
 #[derive(Debug, Clone)]
@@ -180,9 +189,14 @@ impl Delivery<'_> {
                 answer::json(&serde_json::json!({ "challenge": challenge }))
             }
             Payload::SslCheck | Payload::ViewClosed(_) => Ok(answer::status(200)),
-            Payload::Event(it) => match it.kind {
-                EventKind::AppHomeOpened { .. } => Ok(answer::status(200)),
-                EventKind::Other(kind) => Ok(unhandled("event", &kind)),
+            Payload::Event(it) => match (it.kind, it.by) {
+                (EventKind::AppHomeOpened { tab, .. }, Some(by)) if tab == "home" => {
+                    // Where it is not handed on, Slack delivers it again.
+                    let handed = self.hand_on(&by).await;
+                    Ok(answer::status(handed.map_or(503, |()| 200)))
+                }
+                (EventKind::AppHomeOpened { .. }, _) => Ok(answer::status(200)),
+                (EventKind::Other(kind), _) => Ok(unhandled("event", &kind)),
             },
             Payload::Shortcut(it) => Ok(unhandled("shortcut", &it.callback_id)),
             Payload::Other { kind } => Ok(unhandled("payload", &kind)),
@@ -212,15 +226,13 @@ impl Delivery<'_> {
             Ok(flows) => flows,
             Err(refusal) => return answer::ephemeral(&refusal.message(what(), typed)),
         };
-        let view = form::prefilled(&flows, &it.text);
+        let view = form::prefilled(&flows, &it.text, it.channel.as_deref());
         match self.open(&it.by, &it.trigger_id, &view).await {
             Ok(()) => Ok(answer::status(200)),
-            Err(slack::Error::Expired { .. }) => answer::ephemeral(&notice::told(
-                Mrkdwn::from("The form came too late for Slack, which waits three seconds. Try ")
-                    + typed
-                    + " again.",
-            )),
-            Err(error) => answer::ephemeral(&not_opened(what(), typed, &error)),
+            Err(error) => {
+                let again = Button::new(ASK, "Open the form", &it.text);
+                answer::ephemeral(&not_opened(what(), typed, &error, again))
+            }
         }
     }
 
@@ -230,10 +242,13 @@ impl Delivery<'_> {
         let message = match self.flows_for(&it.by) {
             Err(refusal) => refusal.message(what(), place()),
             Ok(flows) => {
-                let view = form::prefilled(&flows, "");
+                let view = form::prefilled(&flows, "", None);
                 match self.open(&it.by, &it.trigger_id, &view).await {
                     Ok(()) => return Ok(answer::status(200)),
-                    Err(error) => not_opened(what(), place(), &error),
+                    Err(error) => {
+                        let again = Button::new(ASK, "Open the form", "");
+                        not_opened(what(), place(), &error, again)
+                    }
                 }
             }
         };
@@ -246,49 +261,92 @@ impl Delivery<'_> {
         };
         let id = action.action_id.as_str();
         match id {
-            APPROVE | DENY | REVOKE | DONE | CANCEL => self.hand_on_click(it, id).await,
-            EXTEND | AGAIN => match self.flows_for(&it.by) {
-                Ok(flows) => self.reopen(it, id, action.value.as_deref(), &flows).await,
-                Err(refusal) if refusal.is_foreign => self.hand_on_click(it, id).await,
-                Err(refusal) => {
-                    let message = refusal.message(button(id, &it.by), place_of(it));
-                    self.tell(&it.by.user, it.message.as_ref(), &message).await
-                }
-            },
+            APPROVE | REVOKE | DONE | CANCEL | DETAILS | MORE => self.hand_on_click(it, id).await,
+            DENY | APPROVE_NOTE => {
+                let value = action.value.clone().unwrap_or_default();
+                let at = it.message.as_ref();
+                let about = About {
+                    request: RequestId::new(value),
+                    channel: at.map(|at| at.channel.clone()),
+                    ts: at.map(|at| at.ts.clone()),
+                };
+                // What the card says, or the row of the Home tab.
+                let text = match (at, &it.view) {
+                    (None, Some(home)) => row_of(home, &action.block_id),
+                    _ => at.and_then(|at| at.text.as_deref()),
+                };
+                let is_card = |text: &&str| !text.starts_with(LATE) && !text.starts_with(SORRY);
+                let summary = text.filter(is_card);
+                let view = decision::form(id, &about, summary);
+                self.open_for(it, action, &view).await
+            }
+            EXTEND | AGAIN | ASK => self.ask_again(it, action).await,
+            TARGET => self.chosen(it).await,
             _ => Ok(unhandled("action", id)),
         }
     }
 
-    /// Opens the form for more time, or for the same once more.
-    async fn reopen(
-        &self,
-        it: &BlockActions,
-        id: &str,
-        value: Option<&str>,
-        flows: &Flows,
-    ) -> Result<Response, Error> {
-        let again = value.and_then(Again::read);
-        let found = again.as_ref().and_then(|again| {
-            let flow = flows.flow(&again.flow)?;
-            flow.target(&again.group).map(|_| (again, flow))
-        });
-        let message = match (found, &it.trigger_id) {
-            (Some((again, flow)), Some(trigger_id)) => {
-                let extends = (id == EXTEND).then_some(again);
-                let view = form::form(flow, &again.prefill(), extends);
-                match self.open(&it.by, trigger_id, &view).await {
-                    Ok(()) => return Ok(answer::status(200)),
-                    Err(error) => not_opened(button(id, &it.by), place_of(it), &error),
+    /// Opens the form for more time, for the same once more, or for anything.
+    async fn ask_again(&self, it: &BlockActions, action: &Action) -> Result<Response, Error> {
+        let id = action.action_id.as_str();
+        let message = match self.flows_for(&it.by) {
+            Err(refusal) => refusal.message(button(id, &it.by), place_of(it)),
+            Ok(flows) => {
+                if let Some(view) = asked_for(id, action.value.as_deref(), it, &flows) {
+                    return self.open_for(it, action, &view).await;
                 }
+                notice::problem(
+                    button(id, &it.by),
+                    place_of(it),
+                    "what this card is about is not offered any more",
+                    "ask for something else with the command or the shortcut",
+                )
             }
-            _ => notice::problem(
-                button(id, &it.by),
-                place_of(it),
-                "what this card is about is not offered any more",
-                "ask for something else with the command or the shortcut",
-            ),
         };
         self.tell(&it.by.user, it.message.as_ref(), &message).await
+    }
+
+    /// Opens `view`, which `action` asks for.
+    async fn open_for(
+        &self,
+        it: &BlockActions,
+        action: &Action,
+        view: &View,
+    ) -> Result<Response, Error> {
+        let id = action.action_id.as_str();
+        let opened = match &it.trigger_id {
+            Some(trigger_id) => self.open(&it.by, trigger_id, view).await,
+            None => Err(slack::Error::Expired {
+                error: "the click came without a trigger".to_owned(),
+            }),
+        };
+        let Err(error) = opened else {
+            return Ok(answer::status(200));
+        };
+        let value = action.value.as_deref().unwrap_or_default();
+        let again = Button::new(id, label_of(id), value);
+        let message = not_opened(button(id, &it.by), place_of(it), &error, again);
+        self.tell(&it.by.user, it.message.as_ref(), &message).await
+    }
+
+    /// Another target was chosen in the form: it offers that target's durations. Whatever fails, the form
+    /// stays as it is, and what does not go together is said when it is submitted.
+    async fn chosen(&self, it: &BlockActions) -> Result<Response, Error> {
+        let form = it.view.as_ref().filter(|view| view.callback_id == FORM);
+        let (Some(view), Ok(flows)) = (form, self.flows_for(&it.by)) else {
+            return Ok(answer::status(200));
+        };
+        if let Some(redrawn) = form::redrawn(&flows, view, &it.values) {
+            let update = self
+                .slack
+                .update_view(&view.id, view.hash.as_deref(), &redrawn);
+            let updated = tokio::time::timeout(PATIENCE, update).await;
+            if let Ok(Err(error)) = updated {
+                let who = &it.by.user;
+                tracing::warn!(user = %who, %error, "the form of {who} was not redrawn: {error}");
+            }
+        }
+        Ok(answer::status(200))
     }
 
     async fn submitted(&self, it: &ViewSubmission) -> Result<Response, Error> {
@@ -306,6 +364,10 @@ impl Delivery<'_> {
                     Ok(_) => self.hand_on_form(it).await,
                     Err(wrong) => answer::errors(&wrong),
                 },
+            },
+            APPROVE | DENY => match decision::read(&it.view, &it.values) {
+                Ok(_) => self.hand_on_form(it).await,
+                Err(wrong) => answer::errors(&wrong),
             },
             _ => self.hand_on_form(it).await,
         }
@@ -366,11 +428,7 @@ impl Delivery<'_> {
     async fn open(&self, by: &By, trigger_id: &str, view: &View) -> Result<(), slack::Error> {
         let open = self.slack.open_view(trigger_id, view);
         let opened = tokio::time::timeout(PATIENCE, open).await;
-        let opened = opened.unwrap_or_else(|_| {
-            Err(slack::Error::Unclear {
-                error: "no answer within 2 seconds".to_owned(),
-            })
-        });
+        let opened = opened.unwrap_or_else(|_| Err(late()));
         if let Err(error) = &opened {
             let who = &by.user;
             tracing::error!(user = %who, %error, "the form for {who} was not opened: {error}");
@@ -385,25 +443,35 @@ impl Delivery<'_> {
         at: Option<&MessageRef>,
         message: &Message,
     ) -> Result<Response, Error> {
-        let here = match at {
-            Some(at) => self.slack.post_ephemeral(&at.channel, who, message).await,
-            None => Err(slack::Error::Gone {
-                error: String::new(),
-                hint: String::new(),
-            }),
-        };
-        let told = match here {
-            Err(slack::Error::Gone { .. }) => {
-                let posted = self.slack.post_message(who.as_str(), message).await;
-                posted.map(drop)
+        let tell = async {
+            let here = match at {
+                Some(at) => self.slack.post_ephemeral(&at.channel, who, message).await,
+                None => Err(slack::Error::Gone {
+                    error: String::new(),
+                    hint: String::new(),
+                }),
+            };
+            match here {
+                Err(slack::Error::Gone { .. }) => {
+                    let posted = self.slack.post_message(who.as_str(), message).await;
+                    posted.map(drop)
+                }
+                here => here,
             }
-            here => here,
         };
+        let told = tokio::time::timeout(PATIENCE, tell).await;
+        let told = told.unwrap_or_else(|_| Err(late()));
         told.map_err(|error| Error::Untold {
             user: who.clone(),
             error,
         })?;
         Ok(answer::status(200))
+    }
+}
+
+fn late() -> slack::Error {
+    slack::Error::Unclear {
+        error: "no answer within 2 seconds".to_owned(),
     }
 }
 
@@ -413,17 +481,47 @@ fn unhandled(what: &str, name: &str) -> Response {
     answer::status(200)
 }
 
+/// The form that the button `id` opens; none where what it is about is not offered any more.
+fn asked_for(id: &str, value: Option<&str>, it: &BlockActions, flows: &Flows) -> Option<View> {
+    if id == ASK {
+        let asked_from = it.message.as_ref().map(|at| at.channel.as_str());
+        return Some(form::prefilled(
+            flows,
+            value.unwrap_or_default(),
+            asked_from,
+        ));
+    }
+    let again = Again::read(value?)?;
+    let flow = flows.flow(&again.flow)?;
+    flow.target(&again.group)?;
+    let extends = (id == EXTEND).then_some(&again);
+    Some(form::form(flow, &again.prefill(), extends))
+}
+
 fn button(id: &str, by: &By) -> Mrkdwn {
-    let label = match id {
+    Mrkdwn::from("the button *") + label_of(id) + "*, pressed by " + user(&by.user)
+}
+
+fn label_of(id: &str) -> &'static str {
+    match id {
         APPROVE => "Approve",
+        APPROVE_NOTE => "Approve with a note",
+        ASK => "Open the form",
+        DETAILS => "Show everything",
+        MORE => "Show more",
         DENY => "Deny",
         REVOKE => "Revoke",
         DONE => "I'm done",
         CANCEL => "Cancel",
         EXTEND => "Extend",
         _ => "Ask again",
-    };
-    Mrkdwn::from("the button *") + label + "*, pressed by " + user(&by.user)
+    }
+}
+
+/// The text of the section of `home` to which the buttons in the block `block_id` belong.
+fn row_of<'v>(home: &'v ViewRef, block_id: &str) -> Option<&'v str> {
+    let section = block_id.strip_suffix("-buttons").unwrap_or(block_id);
+    home.sections.get(section).map(String::as_str)
 }
 
 fn place_of(it: &BlockActions) -> Mrkdwn {
@@ -433,9 +531,14 @@ fn place_of(it: &BlockActions) -> Mrkdwn {
     }
 }
 
-fn not_opened(what: Mrkdwn, place: Mrkdwn, error: &slack::Error) -> Message {
+/// What is said where a form was not opened; `again` is another try.
+fn not_opened(what: Mrkdwn, place: Mrkdwn, error: &slack::Error, again: Button) -> Message {
+    if let slack::Error::Expired { .. } = error {
+        let text = Mrkdwn::from(LATE) + ", which waits three seconds. Press again, and it is here.";
+        return notice::retry(text, again);
+    }
     let text = format!("the form was not opened: {error}");
-    notice::problem(what, place, &text, error.hint())
+    notice::problem(what, place, &text, error.hint()).with(slack::blocks::actions([again]))
 }
 
 /// What `command` takes.

@@ -10,8 +10,6 @@ const IN_FORM: usize = 500;
 /// Why nothing can be asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
-    /// Whether it is because of who asks.
-    pub(crate) is_foreign: bool,
     error: String,
     /// What is wrong in particular.
     lines: Vec<String>,
@@ -22,7 +20,6 @@ impl Refusal {
     /// The flows file is not as it must be.
     pub(crate) fn broken(error: String, lines: Vec<String>) -> Self {
         Self {
-            is_foreign: false,
             error,
             lines,
             hint: "the people who run Stint must mend the file (`cargo stint check` lists every \
@@ -33,7 +30,6 @@ impl Refusal {
     /// The person belongs to another workspace than the flows file names.
     pub(crate) fn foreign() -> Self {
         Self {
-            is_foreign: true,
             error: "people of another workspace cannot ask for access or decide about it"
                 .to_owned(),
             lines: Vec::new(),

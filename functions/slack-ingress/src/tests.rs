@@ -80,6 +80,8 @@ struct Outside {
     asked: Arc<Mutex<Vec<Asked>>>,
     secret_is_missing: bool,
     lambda_refuses: bool,
+    /// Whether Slack never answers.
+    slack_hangs: bool,
     /// What Slack answers to the methods that begin with this.
     slack: Vec<(&'static str, Value)>,
 }
@@ -121,6 +123,9 @@ async fn outside(
         .strip_prefix("/slack/api/")
         .unwrap_or_else(|| panic!("{path}"));
     assert_eq!(headers["authorization"], "Bearer xoxb-1");
+    if outside.slack_hangs {
+        return std::future::pending().await;
+    }
     let answer = outside
         .slack
         .iter()
@@ -331,6 +336,42 @@ fn click(action_id: &str, value: &str) -> Value {
     })
 }
 
+/// The same click in the app's Home tab, where there is no message.
+fn click_in_home(action_id: &str, value: &str) -> Value {
+    let mut click = click(action_id, value);
+    click["container"] = json!({"type": "view", "view_id": "V0HOME"});
+    click["view"] =
+        json!({"id": "V0HOME", "type": "home", "callback_id": "", "private_metadata": ""});
+    click
+}
+
+/// Somebody chose a target in the form `view`.
+fn choice(view: &Value, group: &str) -> Value {
+    let mut view = view.clone();
+    view["id"] = json!("V1");
+    view["hash"] = json!("1.h1");
+    let option = json!({"type": "static_select", "selected_option": {"value": group}});
+    let reason = json!({"type": "plain_text_input", "value": "fixing INC-42"});
+    view["state"] = json!({"values": {"target": {"target": option}, "reason": {"reason": reason}}});
+    json!({
+        "type": "block_actions", "view": view,
+        "container": {"type": "view", "view_id": "V1"},
+        "actions": [{
+            "type": "static_select", "action_id": "target", "block_id": "target",
+            "action_ts": "1.1", "selected_option": {"value": group},
+        }],
+    })
+}
+
+/// Somebody opened the app's tab `tab`.
+fn home_opened(tab: &str) -> Request {
+    let event = json!({"type": "app_home_opened", "user": "U01ALICE", "tab": tab});
+    let body = json!({
+        "type": "event_callback", "team_id": "T1DC2JH3J", "event_id": "Ev1", "event": event,
+    });
+    signed("application/json", &body.to_string())
+}
+
 /// The submission of `view`, filled with `values`.
 fn submission(view: &Value, values: &[(&str, &str)]) -> Value {
     let state: serde_json::Map<String, Value> = values
@@ -364,12 +405,30 @@ fn again(flow: &str, group: &str, up_to_s: Option<u64>) -> String {
         duration_s: 1800,
         reason: Some("fixing INC-42".to_owned()),
         up_to_s,
+        asked_from: None,
     };
     again.to_value()
 }
 
 fn expired() -> Value {
     json!({"ok": false, "error": "expired_trigger_id"})
+}
+
+/// The buttons of a message: what each does, and with what.
+fn buttons(message: &Value) -> Vec<(String, String)> {
+    let blocks = message["blocks"].as_array().unwrap().iter();
+    let elements = blocks.filter_map(|it| it["elements"].as_array()).flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let buttons = elements.filter(|it| it["type"] == "button");
+    buttons
+        .map(|it| (text(&it["action_id"]), text(&it["value"])))
+        .collect()
+}
+
+fn button_of(message: &Value) -> (String, String) {
+    let all = buttons(message);
+    assert_eq!(all.len(), 1, "{message}");
+    all[0].clone()
 }
 
 #[tokio::test]
@@ -566,8 +625,10 @@ async fn without_flows_there_is_a_welcome() {
 #[tokio::test]
 async fn a_form_that_does_not_open_is_told() {
     let world = World::refusing("views.open", expired()).await;
-    let text = world.types("prod").await["text"].to_string();
-    assert!(text.contains("Try `/access` again."), "{text}");
+    let told = world.types("prod").await;
+    assert_eq!(told["response_type"], "ephemeral");
+    assert!(told["text"].to_string().contains("came too late"), "{told}");
+    assert_eq!(button_of(&told), ("ask".to_owned(), "prod".to_owned()));
 
     let world = World::refusing("views.open", json!({"ok": false, "error": "token_revoked"})).await;
     let body = world.types("prod").await;
@@ -590,6 +651,7 @@ async fn a_form_that_does_not_open_is_told() {
     let asked = world.asked();
     assert_eq!(asked[1].0, "/slack/api/chat.postMessage");
     assert_eq!(asked[1].1["channel"], "U01ALICE");
+    assert_eq!(button_of(&asked[1].1), ("ask".to_owned(), String::new()));
 }
 
 #[tokio::test]
@@ -647,8 +709,14 @@ async fn with_mistakes_in_the_flows_nobody_asks_and_cards_go_on() {
         .does(&click("again", &again("okta", "00gprod", None)))
         .await;
     world.asked_once("/slack/api/chat.postEphemeral");
-    for button in ["approve", "deny", "revoke", "done", "cancel"] {
+    for button in ["approve", "revoke", "done", "cancel", "details", "more"] {
         assert_eq!(world.does(&click(button, "T1-V0")).await, Value::Null);
+        world.handed();
+    }
+    for button in ["deny", "approve_note"] {
+        assert_eq!(world.does(&click(button, "T1-V0")).await, Value::Null);
+        let view = world.asked_once("/slack/api/views.open")["view"].clone();
+        assert_eq!(world.does(&submission(&view, &[])).await, Value::Null);
         world.handed();
     }
 }
@@ -673,17 +741,23 @@ async fn people_of_another_workspace_are_refused() {
     );
     world.nothing_was_asked();
 
-    // Their clicks are refused by `approval`, which tells them.
+    // What they decide is refused by `approval`, which tells them.
+    world.does(&from_elsewhere(click("approve", "T1-V0"))).await;
+    world.handed();
     for (button, value) in [
-        ("approve", "T1-V0".to_owned()),
         ("extend", again("okta", "00gprod", Some(1800))),
+        ("again", again("okta", "00gprod", None)),
+        ("ask", "prod".to_owned()),
     ] {
-        assert_eq!(
-            world.does(&from_elsewhere(click(button, &value))).await,
-            Value::Null
-        );
-        world.handed();
+        world.does(&from_elsewhere(click(button, &value))).await;
+        let told = world.asked_once("/slack/api/chat.postEphemeral");
+        assert_eq!(told["user"], "U07STRANGER");
+        let told = told["blocks"].to_string();
+        assert!(told.contains("people of another workspace"), "{told}");
     }
+    // And nothing is shown to them in a form that they have.
+    world.does(&from_elsewhere(choice(&view, "00gprod"))).await;
+    world.nothing_was_asked();
 }
 
 #[tokio::test]
@@ -837,7 +911,7 @@ async fn more_time_and_the_same_again_are_asked_for_in_the_form() {
     let view = world.asked_once("/slack/api/views.open")["view"].clone();
     assert_eq!(
         view["private_metadata"],
-        "{\"flow\":\"okta\",\"extends\":\"T1-V0\"}"
+        "{\"flow\":\"okta\",\"extends\":\"T1-V0\",\"up_to_s\":1800}"
     );
     world
         .does(&click("again", &again("okta", "00gprod", None)))
@@ -905,7 +979,7 @@ async fn what_nobody_handles_is_taken_quietly() {
         assert_eq!(world.does(&payload).await, Value::Null);
     }
     for event in [
-        json!({"type": "app_home_opened", "user": "U1", "tab": "home"}),
+        json!({"type": "app_home_opened", "user": "U1", "tab": "messages"}),
         json!({"type": "tokens_revoked"}),
     ] {
         let body = json!({"type": "event_callback", "team_id": "T1DC2JH3J", "event_id": "Ev1", "event": event});
@@ -928,4 +1002,386 @@ async fn other_forms_are_handed_on() {
         Value::Null
     );
     world.handed();
+}
+
+#[tokio::test]
+async fn what_is_denied_or_noted_is_asked_for_in_a_form() {
+    let world = World::new(&[OKTA]).await;
+    for (button, callback_id, summary) in [
+        ("deny", "deny", "Deny"),
+        ("approve_note", "approve", "Approve"),
+    ] {
+        // In a message.
+        let mut pressed = click(button, "T1-V0");
+        let text = "Okta Access request by &lt;!here&gt; &amp; <@U01ALICE>: Prod for 1 hour";
+        pressed["message"] = json!({"ts": "1.1", "text": text});
+        assert_eq!(world.does(&pressed).await, Value::Null);
+        let opened = world.asked_once("/slack/api/views.open");
+        assert_eq!(opened["trigger_id"], "1.2.3");
+        let view = &opened["view"];
+        assert_eq!(view["callback_id"], callback_id);
+        assert_eq!(view["submit"]["text"], summary);
+        assert_eq!(view["blocks"][0]["text"]["text"], text);
+        let about: Value =
+            serde_json::from_str(view["private_metadata"].as_str().unwrap()).unwrap();
+        let place = json!({"request": "T1-V0", "channel": "C01REQUESTS", "ts": "1.1"});
+        assert_eq!(about, place);
+
+        // In the Home tab, where there is no message.
+        assert_eq!(
+            world.does(&click_in_home(button, "T1-V0")).await,
+            Value::Null
+        );
+        let view = world.asked_once("/slack/api/views.open")["view"].clone();
+        assert_eq!(view["callback_id"], callback_id);
+        assert_eq!(view["private_metadata"], "{\"request\":\"T1-V0\"}");
+        let blocks = view["blocks"].as_array().unwrap();
+        let [note] = blocks.as_slice() else {
+            panic!("{view}")
+        };
+        assert_eq!(
+            (&note["block_id"], &note["optional"]),
+            (&json!("note"), &json!(true))
+        );
+
+        // Submitted, with a note and without.
+        for values in [vec![], vec![("note", "see INC-42")], vec![("note", "  ")]] {
+            assert_eq!(world.does(&submission(&view, &values)).await, Value::Null);
+            world.handed();
+        }
+        let most = "🔑".repeat(1000);
+        let sent = submission(&view, &[("note", &most)]);
+        assert_eq!(world.does(&sent).await, Value::Null);
+        world.handed();
+        let long = "x".repeat(1001);
+        let answer = world.does(&submission(&view, &[("note", &long)])).await;
+        assert_eq!(answer["response_action"], "errors");
+        let error = answer["errors"]["note"].as_str().unwrap();
+        assert!(error.contains("1001 characters"), "{error}");
+        let mut broken = view.clone();
+        broken["private_metadata"] = json!("nonsense");
+        let answer = world.does(&submission(&broken, &[])).await;
+        let error = answer["errors"]["note"].as_str().unwrap();
+        assert!(error.contains("press the button again"), "{error}");
+        world.nothing_was_asked();
+    }
+}
+
+#[tokio::test]
+async fn a_decision_that_cannot_be_handed_on_stays_in_its_form() {
+    let world = World::unable_to_hand_on().await;
+    world.does(&click("deny", "T1-V0")).await;
+    let view = world.asked_once("/slack/api/views.open")["view"].clone();
+    let answer = world.does(&submission(&view, &[("note", "no")])).await;
+    assert_eq!(answer["response_action"], "errors");
+    let error = answer["errors"]["note"].as_str().unwrap();
+    assert!(error.contains("could not be taken"), "{error}");
+}
+
+#[tokio::test]
+async fn a_button_that_asks_opens_the_form_with_what_it_says() {
+    let world = World::new(&[OKTA]).await;
+    let filled = |view: &Value, id: &str| {
+        let blocks = view["blocks"].as_array().unwrap();
+        let block = blocks.iter().find(|it| it["block_id"] == id).unwrap();
+        block["element"].clone()
+    };
+    for pressed in [
+        click("ask", "prod 1h fixing INC-42"),
+        click_in_home("ask", "prod 1h fixing INC-42"),
+    ] {
+        assert_eq!(world.does(&pressed).await, Value::Null);
+        let view = world.asked_once("/slack/api/views.open")["view"].clone();
+        assert_eq!(
+            filled(&view, "target")["initial_option"]["value"],
+            "00gprod"
+        );
+        assert_eq!(filled(&view, "duration")["initial_option"]["value"], "3600");
+        assert_eq!(filled(&view, "reason")["initial_value"], "fixing INC-42");
+    }
+    assert_eq!(world.does(&click_in_home("ask", "")).await, Value::Null);
+    let view = world.asked_once("/slack/api/views.open")["view"].clone();
+    assert_eq!(filled(&view, "target")["initial_option"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_chosen_target_is_answered_with_its_durations() {
+    let world = World::new(&[OKTA]).await;
+    let view = opened(&world, "").await;
+    assert_eq!(world.does(&choice(&view, "00gprod")).await, Value::Null);
+    let update = world.asked_once("/slack/api/views.update");
+    assert_eq!(
+        (&update["view_id"], &update["hash"]),
+        (&json!("V1"), &json!("1.h1"))
+    );
+    let view = &update["view"];
+    let blocks = view["blocks"].as_array().unwrap();
+    let element = |id: &str| &blocks.iter().find(|it| it["block_id"] == id).unwrap()["element"];
+    let values: Vec<&Value> = element("duration")["options"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["value"])
+        .collect();
+    assert_eq!(values, ["1800", "3600"]);
+    assert_eq!(element("reason")["initial_value"], "fixing INC-42");
+    assert_eq!(element("target")["initial_option"]["value"], "00gprod");
+
+    // What is not offered any more is told when the form is submitted.
+    let gone = choice(view, "00ggone");
+    assert_eq!(world.does(&gone).await, Value::Null);
+    assert!(world.asked().len() <= 1);
+    let path = world.folder.path().join("flows.toml");
+    for flows in ["nonsense".to_owned(), [HEAD, AWS].concat()] {
+        std::fs::write(&path, flows).unwrap();
+        assert_eq!(world.does(&choice(view, "00gprod")).await, Value::Null);
+        world.nothing_was_asked();
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_cannot_be_redrawn_stays_as_it_is() {
+    for refusal in [
+        "not_found",
+        "hash_conflict",
+        "internal_error",
+        "token_revoked",
+    ] {
+        let answer = json!({"ok": false, "error": refusal});
+        let world = World::refusing("views.update", answer).await;
+        let view = opened(&world, "").await;
+        assert_eq!(world.does(&choice(&view, "00gprod")).await, Value::Null);
+        world.asked_once("/slack/api/views.update");
+    }
+    let slow = Outside {
+        slack_hangs: true,
+        ..Outside::default()
+    };
+    let view = opened(&World::new(&[OKTA]).await, "").await;
+    let world = World::with(&[HEAD, OKTA].concat(), slow).await;
+    assert_eq!(world.does(&choice(&view, "00gprod")).await, Value::Null);
+    world.asked_once("/slack/api/views.update");
+}
+
+#[tokio::test]
+async fn opening_the_home_tab_is_handed_on() {
+    let world = World::new(&[OKTA]).await;
+    assert_eq!(world.send(home_opened("home")).await, (200, Value::Null));
+    let handed = world.handed();
+    assert_eq!(handed.content_type, "application/json");
+    assert_eq!(
+        world.send(home_opened("messages")).await,
+        (200, Value::Null)
+    );
+    world.nothing_was_asked();
+
+    // Slack delivers it again where it could not be handed on.
+    let world = World::unable_to_hand_on().await;
+    assert_eq!(world.send(home_opened("home")).await, (503, Value::Null));
+}
+
+/// Everything that Slack can send and that something comes of: a name, and what is sent.
+fn surfaces(form: &Value) -> Vec<(String, Request)> {
+    let shortcut = json!({"type": "shortcut", "callback_id": "request", "action_ts": "1.1"});
+    let typed = json!({
+        "type": "block_suggestion", "block_id": "target", "action_id": "target", "value": "pr",
+        "view": submission(form, &[])["view"],
+    });
+    let decision = |callback_id: &str| {
+        json!({
+            "type": "modal", "callback_id": callback_id,
+            "private_metadata": "{\"request\":\"T1-V0\"}",
+            "blocks": [{"type": "input", "block_id": "note"}],
+        })
+    };
+    let mut all = vec![
+        ("a command".to_owned(), signed(FORM, &command("prod"))),
+        ("help".to_owned(), signed(FORM, &command("help"))),
+        ("the shortcut".to_owned(), interaction(&shortcut)),
+        ("a choice".to_owned(), interaction(&choice(form, "00gprod"))),
+        ("options".to_owned(), interaction(&typed)),
+        ("the form".to_owned(), interaction(&submission(form, &PROD))),
+        (
+            "a wrong form".to_owned(),
+            interaction(&submission(form, &[])),
+        ),
+        ("the Home tab".to_owned(), home_opened("home")),
+        ("the Messages tab".to_owned(), home_opened("messages")),
+    ];
+    for callback_id in ["approve", "deny"] {
+        let sent = submission(&decision(callback_id), &[("note", "x")]);
+        all.push((format!("the form {callback_id}"), interaction(&sent)));
+    }
+    let more = again("okta", "00gprod", Some(1800));
+    for (button, value) in [
+        ("approve", "T1-V0"),
+        ("approve_note", "T1-V0"),
+        ("deny", "T1-V0"),
+        ("revoke", "T1-V0"),
+        ("done", "T1-V0"),
+        ("cancel", "T1-V0"),
+        ("details", "T1-V0"),
+        ("more", "held:10"),
+        ("ask", "prod"),
+        ("extend", more.as_str()),
+        ("again", more.as_str()),
+        ("extend", "nonsense"),
+        ("other", ""),
+    ] {
+        let on_card = interaction(&click(button, value));
+        let in_home = interaction(&click_in_home(button, value));
+        all.push((format!("`{button}` on a card"), on_card));
+        all.push((format!("`{button}` in the Home tab"), in_home));
+    }
+    all
+}
+
+/// Slack waits three seconds: there is time for one call to somebody else, of whatever kind.
+#[tokio::test]
+async fn nothing_takes_more_than_one_call_before_its_answer() {
+    let form = opened(&World::new(&[OKTA]).await, "").await;
+    let world = World::new(&[OKTA]).await;
+    opened(&world, "").await;
+    for (what, event) in surfaces(&form) {
+        let (status, _) = world.send(event).await;
+        assert_eq!(status, 200, "{what}");
+        let asked = world.asked();
+        let names: Vec<&str> = asked.iter().map(|it| it.0.as_str()).collect();
+        assert!(names.len() <= 1, "{what}: {names:?}");
+        assert!(
+            names.iter().all(|name| !name.contains("dynamodb")),
+            "{what}: {names:?}"
+        );
+    }
+}
+
+/// What Slack says of a trigger that opens nothing any more: three names on the pages of its methods,
+/// and what it has been seen to answer.
+fn spent_triggers() -> [Value; 4] {
+    let seen = json!({
+        "ok": false, "error": "invalid_arguments",
+        "response_metadata": {
+            "messages": ["[ERROR] `trigger_id` expired [json-pointer:/trigger_id]"],
+        },
+    });
+    let named = |error: &str| json!({"ok": false, "error": error});
+    [
+        named("expired_trigger_id"),
+        named("exchanged_trigger_id"),
+        named("invalid_trigger_id"),
+        seen,
+    ]
+}
+
+/// Every button that opens a form, and what it carries.
+fn openers() -> [(&'static str, String); 5] {
+    [
+        ("deny", "T1-V0".to_owned()),
+        ("approve_note", "T1-V0".to_owned()),
+        ("extend", again("okta", "00gprod", Some(1800))),
+        ("again", again("okta", "00gprod", None)),
+        ("ask", "prod 1h fixing INC-42".to_owned()),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_opened_too_late_offers_another_try() {
+    for answer in spent_triggers() {
+        let world = World::refusing("views.open", answer.clone()).await;
+        let told = world.types("prod 1h it is down").await;
+        let words = told["text"].as_str().unwrap();
+        assert!(words.contains("came too late"), "{answer}: {words}");
+        let again = ("ask".to_owned(), "prod 1h it is down".to_owned());
+        assert_eq!(button_of(&told), again, "{answer}");
+        world.asked();
+
+        world
+            .does(&json!({"type": "shortcut", "callback_id": "request"}))
+            .await;
+        let told = told_second(&world, "/slack/api/chat.postMessage");
+        assert_eq!(told["channel"], "U01ALICE");
+        assert_eq!(button_of(&told), ("ask".to_owned(), String::new()));
+
+        for (button, value) in openers() {
+            assert_eq!(world.does(&click(button, &value)).await, Value::Null);
+            let told = told_second(&world, "/slack/api/chat.postEphemeral");
+            assert_eq!(
+                (&told["channel"], &told["user"]),
+                (&json!("C01REQUESTS"), &json!("U01ALICE"))
+            );
+            assert!(told["text"].to_string().contains("came too late"), "{told}");
+            assert_eq!(
+                button_of(&told),
+                (button.to_owned(), value.clone()),
+                "{answer}"
+            );
+
+            assert_eq!(
+                world.does(&click_in_home(button, &value)).await,
+                Value::Null
+            );
+            let told = told_second(&world, "/slack/api/chat.postMessage");
+            assert_eq!(told["channel"], "U01ALICE");
+            assert_eq!(
+                button_of(&told),
+                (button.to_owned(), value.clone()),
+                "{answer}"
+            );
+
+            // The form that it opens then does not begin with that.
+            let mut pressed = click(button, &value);
+            pressed["message"] = json!({"ts": "1.1", "text": told["text"]});
+            world.does(&pressed).await;
+            let view = world.asked()[0].1["view"].clone();
+            assert!(!view.to_string().contains("too late"), "{view}");
+        }
+    }
+}
+
+/// The form was asked for in vain; what the person was told then, with the call `name`.
+fn told_second(world: &World, name: &str) -> Value {
+    let asked = world.asked();
+    let names: Vec<&str> = asked.iter().map(|it| it.0.as_str()).collect();
+    assert_eq!(names, ["/slack/api/views.open", name]);
+    asked[1].1.clone()
+}
+
+#[tokio::test]
+async fn what_came_without_a_trigger_offers_another_try() {
+    let world = World::new(&[OKTA]).await;
+    for trigger in [Value::Null, json!("")] {
+        for (button, value) in openers() {
+            let mut pressed = click(button, &value);
+            pressed["trigger_id"] = trigger.clone();
+            assert_eq!(world.does(&pressed).await, Value::Null);
+            let told = world.asked_once("/slack/api/chat.postEphemeral");
+            assert!(told["text"].to_string().contains("came too late"), "{told}");
+            assert_eq!(button_of(&told), (button.to_owned(), value.clone()));
+        }
+    }
+    // Slack shows to the person that these failed.
+    let command = command("prod").replace("trigger_id=1.2.3", "");
+    assert_eq!(world.send(signed(FORM, &command)).await.0, 400);
+    let shortcut = json!({"type": "shortcut", "callback_id": "request", "trigger_id": ""});
+    assert_eq!(world.send(interaction(&shortcut)).await.0, 400);
+    world.nothing_was_asked();
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_open_says_why_and_offers_another_try() {
+    let world = World::refusing("views.open", json!({"ok": false, "error": "token_revoked"})).await;
+    for (button, value) in openers() {
+        world.does(&click(button, &value)).await;
+        let told = told_second(&world, "/slack/api/chat.postEphemeral");
+        let words = told["blocks"].to_string();
+        for part in [
+            "token_revoked",
+            "*Hint* install",
+            "<#C01REQUESTS>",
+            "<@U01ALICE>",
+        ] {
+            assert!(words.contains(part), "{words}");
+        }
+        assert_eq!(button_of(&told), (button.to_owned(), value));
+    }
 }

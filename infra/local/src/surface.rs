@@ -245,8 +245,8 @@ fn request(request: &access::Request) -> Value {
     let card = request
         .cards
         .iter()
-        .find(|card| card.place == access::Place::Channel)
-        .and_then(|card| card.posted.as_ref());
+        .filter(|card| card.place.asks())
+        .find_map(|card| card.posted.as_ref());
     let approvals: Vec<Value> = request
         .approvals
         .iter()

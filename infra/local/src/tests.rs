@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use access::RequestId;
+use aws::Scheduling as _;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};

@@ -83,6 +83,8 @@ pub enum Step {
     Deny,
     /// Taken back by the requester before it was decided.
     Cancel,
+    /// Nobody answered, or it could be posted nowhere: others are asked.
+    Forward,
     /// Nobody answered.
     Expire,
     /// A call that adds was announced.

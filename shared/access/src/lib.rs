@@ -14,6 +14,7 @@ mod permit;
 #[cfg(feature = "policy")]
 pub mod policy;
 mod request;
+mod viewer;
 
 pub use lifecycle::{
     Answer, Effect, Event, Loaded, Look, MembershipChange, Refusal, Submission, Transition,
@@ -25,9 +26,10 @@ pub use membership::{
 pub use names::{Click, Group, OktaUser, Org, RequestId, SlackUser, Stamp};
 pub use permit::{Action, Permit};
 pub use request::{
-    Approval, CLAIM, Card, Decision, ESCALATION_LIMIT, Notice, Owed, Person, Place, Posted,
+    Approval, Asked, CLAIM, Card, Decision, ESCALATION_LIMIT, Notice, Owed, Person, Place, Posted,
     Recipient, Request, State, Trouble, Why,
 };
+pub use viewer::Viewer;
 
 /// The version of every item and payload that this code writes; any other is refused loudly.
 pub const SCHEMA_VERSION: u32 = 1;

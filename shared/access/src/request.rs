@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::de::{Deserializer, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::membership::MembershipKey;
@@ -34,8 +35,6 @@ pub struct Request {
     pub group: Group,
     /// The longest that a chain of extensions may last, in seconds.
     pub max_duration_s: u64,
-    /// Where the card is posted: a channel's name or id.
-    pub request_channel: String,
     /// Where operational failures are told: a channel's name or id.
     pub error_channel: String,
     /// People and Slack user groups mentioned on the card.
@@ -48,6 +47,9 @@ pub struct Request {
     pub reason: String,
     /// The flow's own fields, by name.
     pub fields: BTreeMap<String, String>,
+    /// How people see these fields, by name.
+    #[serde(default)]
+    pub questions: BTreeMap<String, Asked>,
     /// Where it stands.
     pub state: State,
     /// Why it ends or ended; only with [`State::Deescalating`], [`State::Ended`], [`State::Failed`].
@@ -87,9 +89,33 @@ pub struct Request {
     pub chain_s: u64,
     /// Counts every change that a card shows.
     pub face: u64,
-    /// The known copies of its card.
+    /// The known copies of its card, and where copies must still be posted. One that cannot be read is
+    /// left out: no removal depends on how a card is written down.
+    #[serde(deserialize_with = "readable")]
     pub cards: Vec<Card>,
-    /// Messages that must still be sent.
+    /// Where its card is posted too if nobody answers, or if it could be posted nowhere; empty once
+    /// it was.
+    #[serde(default)]
+    pub fallback: Vec<Place>,
+    /// How long it waits before that, in seconds.
+    #[serde(default)]
+    pub fallback_after_s: u64,
+    /// When that is, if nobody answers.
+    #[serde(default)]
+    pub fallback_at: Option<Timestamp>,
+    /// While it waits, when whoever decides is reminded next; while it is active, when the requester
+    /// is told that it ends soon.
+    #[serde(default)]
+    pub remind_at: Option<Timestamp>,
+    /// How long it waits before the first reminder, in seconds; each time it waits twice as long. 0:
+    /// nobody is reminded.
+    #[serde(default)]
+    pub remind_after_s: u64,
+    /// How many reminders there were.
+    #[serde(default)]
+    pub reminders: u32,
+    /// Messages that must still be sent; one that cannot be read is left out.
+    #[serde(deserialize_with = "readable")]
     pub owed: Vec<Owed>,
     /// When its state must be driven next.
     pub drive_at: Option<Timestamp>,
@@ -104,10 +130,20 @@ impl Request {
     /// The moment by which something must happen to it next, if anything must.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
-        match (self.drive_at, self.surfaces_at) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let due = [self.drive_at, self.surfaces_at, self.said_at()];
+        due.into_iter().flatten().min()
+    }
+
+    /// When somebody must be reminded of it, or others asked.
+    #[must_use]
+    pub fn said_at(&self) -> Option<Timestamp> {
+        let said = [self.remind_at, self.fallback_at];
+        said.into_iter().flatten().min()
+    }
+
+    /// The copies of its card at which it can be decided.
+    pub fn asking(&self) -> impl Iterator<Item = &Card> {
+        self.cards.iter().filter(|card| card.place.asks())
     }
 
     /// For how long the access should have been gone and is not, as far as known.
@@ -148,7 +184,8 @@ impl Request {
     /// Whether every card shows the present face and no message is owed.
     #[must_use]
     pub fn is_shown(&self) -> bool {
-        self.owed.is_empty() && self.cards.iter().all(|card| card.shows == self.face)
+        let mut cards = self.cards.iter();
+        self.owed.is_empty() && cards.all(|card| card.shows == self.face || card.is_lost())
     }
 
     /// Whether `click` was taken already.
@@ -171,12 +208,15 @@ impl Request {
     /// Wants a copy of its card at `place`.
     pub(crate) fn add_card(&mut self, place: Place) {
         if !self.cards.iter().any(|card| card.place == place) {
-            self.cards.push(Card {
-                place,
-                posted: None,
-                shows: 0,
-            });
+            self.cards.push(Card::at(place));
         }
+    }
+
+    /// Has nobody be reminded of it, and nobody else be asked, any more.
+    pub(crate) fn hush(&mut self) {
+        (self.remind_at, self.fallback_at) = (None, None);
+        let is_said = |owed: &Owed| !matches!(owed.notice, Notice::Reminder | Notice::Ending);
+        self.owed.retain(is_said);
     }
 
     /// How much longer, in seconds, its chain may be extended.
@@ -341,7 +381,16 @@ impl Trouble {
     }
 }
 
-/// A copy of the card.
+/// How people see a field of a flow's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Asked {
+    /// Its label.
+    pub label: String,
+    /// Whether the answer is somebody's Slack id, which Slack sent as one.
+    pub is_person: bool,
+}
+
+/// A copy of the card. One that shows a face and was posted nowhere could not be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Card {
     /// For whom it is drawn.
@@ -350,6 +399,23 @@ pub struct Card {
     pub posted: Option<Posted>,
     /// The face that it shows; 0 before it was posted.
     pub shows: u64,
+}
+
+impl Card {
+    /// One that must still be posted at `place`.
+    pub(crate) fn at(place: Place) -> Self {
+        Self {
+            place,
+            posted: None,
+            shows: 0,
+        }
+    }
+
+    /// Whether it could not be delivered, and was given up.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.posted.is_none() && self.shows > 0 && self.place != Place::Homes
+    }
 }
 
 /// A message in Slack.
@@ -365,12 +431,25 @@ pub struct Posted {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// Everybody in the request channel.
-    Channel,
+    /// Everybody in this channel, a name or an id; among them whoever decides.
+    Channel(String),
+    /// Somebody who is asked to decide, in their direct messages.
+    Asked(SlackUser),
     /// The requester, in their direct messages.
     Requester,
-    /// Somebody who approved, in their direct messages.
+    /// Somebody who approved and was not asked, in their direct messages.
     Approver(SlackUser),
+    /// The Home tabs of everybody who had theirs open lately. They show many requests: they are drawn
+    /// by `approval`, and never posted.
+    Homes,
+}
+
+impl Place {
+    /// Whether whoever sees it there is asked to decide.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        matches!(self, Self::Channel(_) | Self::Asked(_))
+    }
 }
 
 /// A message that must still be sent. It may be sent twice, never not at all.
@@ -392,6 +471,8 @@ pub enum Recipient {
     Person(SlackUser),
     /// The error channel.
     ErrorChannel,
+    /// Whoever sees the copy of the card there.
+    Card(Place),
 }
 
 /// What a message tells.
@@ -400,6 +481,10 @@ pub enum Recipient {
 pub enum Notice {
     /// Approved and in the group: by whom, until when.
     Active,
+    /// It still waits for an answer.
+    Reminder,
+    /// It ends soon.
+    Ending,
     /// Denied, by whom and why.
     Denied,
     /// Nobody answered in time.
@@ -412,4 +497,58 @@ pub enum Notice {
     AlreadyMember,
     /// It waits again, because of this.
     Trouble(Trouble),
+}
+
+/// Reads what can be read of a list.
+fn readable<'de, D, T>(list: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Entry<T> {
+        Readable(T),
+        Other(IgnoredAny),
+    }
+    let list = Vec::<Entry<T>>::deserialize(list)?.into_iter();
+    Ok(list
+        .filter_map(|entry| match entry {
+            Entry::Readable(entry) => Some(entry),
+            Entry::Other(_) => None,
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_card_or_message_that_nobody_knows_does_not_keep_a_request_from_being_read() {
+        #[derive(Deserialize)]
+        struct Lists {
+            #[serde(deserialize_with = "readable")]
+            cards: Vec<Card>,
+            #[serde(deserialize_with = "readable")]
+            owed: Vec<Owed>,
+        }
+        let lists: Lists = serde_json::from_str(
+            r##"{
+                "cards": [
+                    {"place": "channel", "posted": null, "shows": 1},
+                    {"place": {"channel": "#x"}, "posted": {"channel": "C1", "ts": "1.2"}, "shows": 3},
+                    {"place": "requester", "posted": null, "shows": 0}
+                ],
+                "owed": [
+                    {"to": "requester", "notice": "from_the_future"},
+                    {"to": "requester", "notice": "ended"}
+                ]
+            }"##,
+        )
+        .unwrap();
+        let places: Vec<Place> = lists.cards.into_iter().map(|card| card.place).collect();
+        assert_eq!(places, [Place::Channel("#x".to_owned()), Place::Requester]);
+        assert_eq!(lists.owed.len(), 1);
+    }
 }

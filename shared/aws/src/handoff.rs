@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use access::{RequestId, SCHEMA_VERSION};
+use access::{RequestId, SCHEMA_VERSION, SlackUser};
 
 use crate::{Config, Error};
 
@@ -42,6 +42,19 @@ pub struct Payload {
     pub request: RequestId,
 }
 
+/// What `approval` is woken with when somebody's Home tab must be drawn again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HomePayload {
+    /// The version of this shape.
+    pub v: u32,
+    /// Whose.
+    pub home: SlackUser,
+    /// The request that has changed, if it was one: the indexes may not show it yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
+}
+
 /// What `approval` is woken with: what Slack sent, byte for byte, and Slack's signature over it, so
 /// that `approval` need not believe whoever hands it on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +87,24 @@ impl Payload {
     #[must_use]
     pub fn read(event: Value) -> Option<RequestId> {
         read(event, |payload: &Self| payload.v).map(|payload| payload.request)
+    }
+}
+
+impl HomePayload {
+    /// The payload for the Home tab of `user`, as `request` has changed.
+    #[must_use]
+    pub fn new(user: SlackUser, request: Option<RequestId>) -> Self {
+        Self {
+            v: SCHEMA_VERSION,
+            home: user,
+            request,
+        }
+    }
+
+    /// What `event` says; none, and a line in the log, where it is no such payload of this version.
+    #[must_use]
+    pub fn read(event: Value) -> Option<Self> {
+        read(event, |payload: &Self| payload.v)
     }
 }
 

@@ -25,9 +25,9 @@ pub use clock::{Clock, SystemClock};
 pub use config::{Config, sdk};
 pub use connector::{Connector, OktaToken};
 pub use error::Error;
-pub use handoff::{Function, Handoffs, Payload, Signed};
+pub use handoff::{Function, Handoffs, HomePayload, Payload, Signed};
 pub use layer::Layer;
-pub use schedules::Schedules;
+pub use schedules::{Scheduled, Schedules, Scheduling};
 pub use slack_secret::{SlackSecret, SlackSecrets};
 pub use table::{Binding, Closed, Due, DueItem, Everything, Table};
 

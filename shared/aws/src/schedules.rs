@@ -2,6 +2,9 @@
 //!
 //! A schedule is a convenience: the sweep finds whatever a schedule misses.
 
+use std::fmt::Debug;
+use std::pin::Pin;
+
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::types::{
     ActionAfterCompletion, DeadLetterConfig, FlexibleTimeWindow, FlexibleTimeWindowMode, Target,
@@ -11,6 +14,20 @@ use jiff::Timestamp;
 use access::RequestId;
 
 use crate::{Config, Error, Payload};
+
+/// What a schedule comes to, once it does.
+pub type Scheduled<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// What makes and deletes schedules. A trait, so that a function that may do neither is not built with
+/// what it takes.
+pub trait Scheduling: Debug + Send + Sync {
+    /// Wakes `deescalation` for `request` at `at`, once. A schedule of that `name` (at most 64
+    /// characters) that exists already is left as it is.
+    fn create<'a>(&'a self, name: &'a str, at: Timestamp, request: &'a RequestId) -> Scheduled<'a>;
+
+    /// Deletes the schedule `name`; one that is gone already is fine.
+    fn delete<'a>(&'a self, name: &'a str) -> Scheduled<'a>;
+}
 
 /// Creates and deletes the schedules of one group.
 #[derive(Debug, Clone)]
@@ -35,14 +52,7 @@ impl Schedules {
         }
     }
 
-    /// Wakes `deescalation` for `request` at `at`, once. A schedule of that `name` (at most 64
-    /// characters) that exists already is left as it is.
-    pub async fn create(
-        &self,
-        name: &str,
-        at: Timestamp,
-        request: &RequestId,
-    ) -> Result<(), Error> {
+    async fn put(&self, name: &str, at: Timestamp, request: &RequestId) -> Result<(), Error> {
         let input = serde_json::to_string(&Payload::new(request.clone())).map_err(|error| {
             Error::Unavailable {
                 service: "EventBridge Scheduler",
@@ -94,8 +104,7 @@ impl Schedules {
         }
     }
 
-    /// Deletes the schedule `name`; one that is gone already is fine.
-    pub async fn delete(&self, name: &str) -> Result<(), Error> {
+    async fn remove(&self, name: &str) -> Result<(), Error> {
         let deleted = self
             .client
             .delete_schedule()
@@ -112,5 +121,15 @@ impl Schedules {
             Err(error) => Err(Error::of("EventBridge Scheduler", error)),
             Ok(_) => Ok(()),
         }
+    }
+}
+
+impl Scheduling for Schedules {
+    fn create<'a>(&'a self, name: &'a str, at: Timestamp, request: &'a RequestId) -> Scheduled<'a> {
+        Box::pin(self.put(name, at, request))
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Scheduled<'a> {
+        Box::pin(self.remove(name))
     }
 }

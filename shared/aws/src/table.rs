@@ -4,6 +4,9 @@
 //! attributes that conditions and indexes need. A transition is written as one transaction, on the
 //! condition that what was loaded has not moved.
 
+mod homes;
+mod told;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -91,6 +94,8 @@ pub enum DueItem {
     Request(RequestId),
     /// A ledger item.
     Membership(MembershipKey),
+    /// Somebody's Home tab.
+    Home(SlackUser),
 }
 
 /// The whole table, for the local run.
@@ -441,6 +446,7 @@ const REQUEST: &str = "request";
 const MEMBERSHIP: &str = "membership";
 const BINDING: &str = "binding";
 const AUDIT: &str = "audit#";
+const HOME: &str = "home";
 const STACK: &str = "stack";
 
 /// A number that is another one for most other texts.
@@ -714,6 +720,7 @@ fn due_of(item: &Item) -> Option<Due> {
     let (pk, sk) = key_of(item);
     let item = match sk {
         REQUEST => DueItem::Request(RequestId::new(pk.strip_prefix("request#")?)),
+        HOME => DueItem::Home(SlackUser::new(pk.strip_prefix("home#")?)),
         MEMBERSHIP => {
             let mut parts = pk.strip_prefix("membership#")?.splitn(3, '#');
             DueItem::Membership(MembershipKey {

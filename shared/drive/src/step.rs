@@ -150,7 +150,10 @@ impl Tools {
                 Effect::Deescalate(id) => self.hand(Function::Deescalation, id).await,
                 Effect::Unschedule(names) => {
                     for name in names {
-                        if let Err(error) = self.schedules.delete(name).await {
+                        let Some(schedules) = &self.schedules else {
+                            break;
+                        };
+                        if let Err(error) = schedules.delete(name).await {
                             tracing::warn!(schedule = name, %error, "schedule `{name}` was not deleted");
                         }
                     }
@@ -191,7 +194,8 @@ impl Tools {
     async fn schedule(&self, step: &Transition) {
         for effect in &step.effects {
             if let (Effect::Schedule { name, at }, Some(request)) = (effect, &step.request)
-                && let Err(error) = self.schedules.create(name, *at, &request.id).await
+                && let Some(schedules) = &self.schedules
+                && let Err(error) = schedules.create(name, *at, &request.id).await
             {
                 tracing::error!(
                     request = %request.id, schedule = name, %error,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use access::Org;
 use aws::telemetry::{Unit, metric};
-use aws::{Clock, Config, Connector, Handoffs, Schedules, SlackSecrets, Table};
+use aws::{Clock, Config, Connector, Handoffs, Schedules, Scheduling, SlackSecrets, Table};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -21,8 +21,8 @@ pub struct Tools {
     pub table: Table,
     /// The other functions.
     pub handoffs: Handoffs,
-    /// The one-time schedules.
-    pub schedules: Schedules,
+    /// The one-time schedules, where the function may make or delete any.
+    pub schedules: Option<Arc<dyn Scheduling>>,
     /// Okta.
     pub okta: okta::Client,
     /// The only org whose credential is used.
@@ -46,13 +46,22 @@ impl Tools {
             function,
             table: Table::new(config),
             handoffs: Handoffs::new(config),
-            schedules: Schedules::new(config),
+            schedules: None,
             okta: okta::Client::new(http.clone(), config.okta_base.clone(), Arc::new(connector)),
             org: Org::new(&config.okta_org),
             slack_secrets: SlackSecrets::new(config, clock.clone()),
             slack_base: config.slack_base.clone(),
             http,
             clock,
+        }
+    }
+
+    /// The same for a function that makes or deletes schedules.
+    #[must_use]
+    pub fn with_schedules(self, config: &Config) -> Self {
+        Self {
+            schedules: Some(Arc::new(Schedules::new(config))),
+            ..self
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A text that is too long is shortened at a word with `…`, an empty one becomes a dash, a second
 //! block with the same id takes the place of the first, and whatever is beyond the greatest number of
-//! blocks, fields or options is left out. The limits are those of Slack's Block Kit reference.
+//! blocks, fields or options is left out; buttons stay. The limits are those of Slack's Block Kit
+//! reference, where nothing else is said.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -11,6 +12,10 @@ use crate::text::{self, Mrkdwn};
 
 const MESSAGE_BLOCKS: usize = 50;
 const VIEW_BLOCKS: usize = 100;
+/// How much the blocks of a message may have together, in UTF-16 units of their JSON. Not in Slack's
+/// reference: it refuses with `msg_blocks_too_long` from about 13200 characters on, "12,000 text
+/// characters with a buffer for block containers" (slackapi/bolt-js, issue 2509).
+const MESSAGE_UNITS: usize = 12_000;
 /// A view may have 250 kB; what is around its blocks fits in the rest.
 const VIEW_BYTES: usize = 220_000;
 /// Slack refuses to update a message with a longer text.
@@ -37,7 +42,7 @@ const METADATA: usize = 3000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     text: Mrkdwn,
-    blocks: Blocks<MESSAGE_BLOCKS>,
+    blocks: Vec<Block>,
 }
 
 impl Message {
@@ -46,14 +51,20 @@ impl Message {
     pub fn new(text: impl Into<Mrkdwn>) -> Self {
         Self {
             text: text.into().within(MESSAGE_TEXT),
-            blocks: Blocks::default(),
+            blocks: Vec::new(),
         }
     }
 
     /// The message with `block` below the others.
     #[must_use]
     pub fn with(mut self, block: impl Into<Option<Block>>) -> Self {
-        self.blocks.add(block.into());
+        match block.into() {
+            None => {}
+            Some(block) => match twin(&mut self.blocks, &block) {
+                Some(twin) => *twin = block,
+                None => self.blocks.push(block),
+            },
+        }
         self
     }
 
@@ -62,16 +73,43 @@ impl Message {
     pub fn text(&self) -> &Mrkdwn {
         &self.text
     }
+
+    /// Whether something in its blocks was shortened or left out.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.blocks.iter().any(|block| block.is_cut) || self.sent().len() < self.blocks.len()
+    }
+
+    /// The blocks that fit, buttons first.
+    fn sent(&self) -> Vec<&Block> {
+        let is_actions = |block: &Block| matches!(block.kind, Kind::Actions { .. });
+        let (mut left, mut room) = (MESSAGE_BLOCKS, MESSAGE_UNITS);
+        let mut fits = |block: &Block| {
+            let size =
+                serde_json::to_string(block).map_or(usize::MAX, |json| text::units(&json) + 1);
+            let fits = left > 0 && size <= room;
+            if fits {
+                left -= 1;
+                room -= size;
+            }
+            fits
+        };
+        let blocks = &self.blocks;
+        let buttons: Vec<bool> = blocks.iter().map(|it| is_actions(it) && fits(it)).collect();
+        let blocks = blocks.iter().zip(buttons);
+        let sent = blocks.filter(|(it, button)| *button || (!is_actions(it) && fits(it)));
+        sent.map(|(block, _)| block).collect()
+    }
 }
 
 impl Serialize for Message {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("text", &self.text)?;
-        if self.blocks.list.is_empty() {
+        let sent = self.sent();
+        if sent.is_empty() {
             map.serialize_entry("blocks", &[section(self.text.clone())])?;
         } else {
-            map.serialize_entry("blocks", &self.blocks)?;
+            map.serialize_entry("blocks", &sent)?;
         }
         map.end()
     }
@@ -89,7 +127,7 @@ pub struct View {
     callback_id: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     private_metadata: String,
-    blocks: Blocks<VIEW_BLOCKS>,
+    blocks: Blocks,
 }
 
 impl View {
@@ -119,10 +157,10 @@ impl View {
     }
 
     /// The view with `metadata`, which comes back with everything done in it. More than 3000
-    /// characters are left out whole.
+    /// characters are left out whole, and so is blank space.
     #[must_use]
     pub fn metadata(mut self, metadata: String) -> Self {
-        if text::units(&metadata) <= METADATA {
+        if text::units(&metadata) <= METADATA && !metadata.trim().is_empty() {
             self.private_metadata = metadata;
         }
         self
@@ -149,7 +187,7 @@ impl View {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename = "home")]
 pub struct Home {
-    blocks: Blocks<VIEW_BLOCKS>,
+    blocks: Blocks,
 }
 
 impl Home {
@@ -167,29 +205,25 @@ impl Home {
     }
 }
 
-/// Blocks, each with an id of its own, `MAX` at most.
+/// The blocks of a view, each with an id of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-struct Blocks<const MAX: usize> {
+struct Blocks {
     list: Vec<Block>,
     #[serde(skip)]
     bytes: usize,
 }
 
-impl<const MAX: usize> Blocks<MAX> {
+impl Blocks {
     fn add(&mut self, block: Option<Block>) {
         let Some(block) = block else { return };
         let bytes = serde_json::to_vec(&block).map_or(usize::MAX, |json| json.len() + 1);
-        let twin = self
-            .list
-            .iter_mut()
-            .find(|known| known.block_id.is_some() && known.block_id == block.block_id);
         if bytes > VIEW_BYTES.saturating_sub(self.bytes) {
             return;
         }
-        if let Some(twin) = twin {
+        if let Some(twin) = twin(&mut self.list, &block) {
             *twin = block;
-        } else if self.list.len() < MAX {
+        } else if self.list.len() < VIEW_BLOCKS {
             self.list.push(block);
         } else {
             return;
@@ -198,13 +232,22 @@ impl<const MAX: usize> Blocks<MAX> {
     }
 }
 
+/// The block that has the id of `block`.
+fn twin<'a>(blocks: &'a mut [Block], block: &Block) -> Option<&'a mut Block> {
+    let mut blocks = blocks.iter_mut();
+    blocks.find(|known| known.id.is_some() && known.id == block.id)
+}
+
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Block {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    block_id: Option<String>,
+    #[serde(rename = "block_id", skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
     #[serde(flatten)]
     kind: Kind,
+    /// Whether something in it was shortened or left out.
+    #[serde(skip)]
+    is_cut: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -229,6 +272,8 @@ enum Kind {
         elements: Vec<Button>,
     },
     Input {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dispatch_action: Option<bool>,
         label: Text,
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<Text>,
@@ -238,17 +283,18 @@ enum Kind {
 }
 
 impl Block {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: Kind, is_cut: bool) -> Self {
         Self {
-            block_id: None,
+            id: None,
             kind,
+            is_cut,
         }
     }
 
     /// The block under the id `id`.
     #[must_use]
     pub fn id(mut self, id: &str) -> Self {
-        self.block_id = Some(identifier(id));
+        self.id = Some(identifier(id));
         self
     }
 
@@ -265,53 +311,66 @@ impl Block {
 /// A paragraph.
 #[must_use]
 pub fn section(text: impl Into<Mrkdwn>) -> Block {
-    Block::new(Kind::Section {
-        text: Some(Text::mrkdwn(&text.into(), SECTION_TEXT)),
+    let text = text.into().within(SECTION_TEXT);
+    let is_cut = text.is_cut();
+    let kind = Kind::Section {
+        text: Some(Text::mrkdwn(text)),
         fields: Vec::new(),
         accessory: None,
-    })
+    };
+    Block::new(kind, is_cut)
+}
+
+/// As many paragraphs as `text` needs.
+pub(crate) fn sections(text: &Mrkdwn) -> Vec<Block> {
+    let pieces = text.pieces(SECTION_TEXT).into_iter();
+    pieces.map(section).collect()
 }
 
 /// Short texts in two columns, ten at most; no block where there is none.
 #[must_use]
 pub fn fields(texts: impl IntoIterator<Item = Mrkdwn>) -> Option<Block> {
-    let fields: Vec<Text> = texts
-        .into_iter()
-        .take(FIELDS)
-        .map(|text| Text::mrkdwn(&text, FIELD_TEXT))
-        .collect();
-    (!fields.is_empty()).then(|| {
-        Block::new(Kind::Section {
-            text: None,
-            fields,
-            accessory: None,
-        })
-    })
+    let (fields, is_cut) = few(texts, FIELDS, FIELD_TEXT);
+    let kind = Kind::Section {
+        text: None,
+        accessory: None,
+        fields,
+    };
+    is_cut.map(|is_cut| Block::new(kind, is_cut))
 }
 
 /// A headline.
 #[must_use]
 pub fn header(text: &str) -> Block {
-    Block::new(Kind::Header {
-        text: Text::plain(text, HEADER),
-    })
+    let text = Text::plain(text, HEADER);
+    Block::new(Kind::Header { text }, false)
 }
 
 /// A line between blocks.
 #[must_use]
 pub fn divider() -> Block {
-    Block::new(Kind::Divider)
+    Block::new(Kind::Divider, false)
 }
 
 /// Small print, ten texts at most; no block where there is none.
 #[must_use]
 pub fn context(texts: impl IntoIterator<Item = Mrkdwn>) -> Option<Block> {
-    let elements: Vec<Text> = texts
-        .into_iter()
-        .take(CONTEXT_ELEMENTS)
-        .map(|text| Text::mrkdwn(&text, CONTEXT_TEXT))
-        .collect();
-    (!elements.is_empty()).then(|| Block::new(Kind::Context { elements }))
+    let (elements, is_cut) = few(texts, CONTEXT_ELEMENTS, CONTEXT_TEXT);
+    is_cut.map(|is_cut| Block::new(Kind::Context { elements }, is_cut))
+}
+
+/// The first `most` of `texts`, each within `limit`, and whether something is missing; nothing is where
+/// there is no text.
+fn few(
+    texts: impl IntoIterator<Item = Mrkdwn>,
+    most: usize,
+    limit: usize,
+) -> (Vec<Text>, Option<bool>) {
+    let mut texts = texts.into_iter().map(|text| text.within(limit)).fuse();
+    let first: Vec<Mrkdwn> = texts.by_ref().take(most).collect();
+    let is_cut = first.iter().any(Mrkdwn::is_cut) || texts.next().is_some();
+    let is_cut = (!first.is_empty()).then_some(is_cut);
+    (first.into_iter().map(Text::mrkdwn).collect(), is_cut)
 }
 
 /// Buttons in a row, 25 at most and each action once; no block where there is none.
@@ -324,7 +383,7 @@ pub fn actions(buttons: impl IntoIterator<Item = Button>) -> Option<Block> {
             elements.push(button);
         }
     }
-    (!elements.is_empty()).then(|| Block::new(Kind::Actions { elements }))
+    (!elements.is_empty()).then(|| Block::new(Kind::Actions { elements }, false))
 }
 
 /// A button.
@@ -333,7 +392,8 @@ pub fn actions(buttons: impl IntoIterator<Item = Button>) -> Option<Block> {
 pub struct Button {
     action_id: String,
     text: Text,
-    value: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     style: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -351,13 +411,13 @@ struct Confirm {
 }
 
 impl Button {
-    /// A button labelled `label`, known as `action_id`, that sends `value`.
+    /// A button labelled `label`, known as `action_id`, that sends `value`; an empty one is no value.
     #[must_use]
     pub fn new(action_id: &str, label: &str, value: &str) -> Self {
         Self {
             action_id: identifier(action_id),
             text: Text::plain(label, BUTTON),
-            value: identifier_within(value, BUTTON_VALUE),
+            value: (!value.trim().is_empty()).then(|| text::cut(value, BUTTON_VALUE, false)),
             style: None,
             confirm: None,
         }
@@ -399,18 +459,29 @@ impl Input {
     #[must_use]
     pub fn new(id: &str, label: &str, element: Element) -> Self {
         let id = identifier(id);
-        Self(Block {
-            block_id: Some(id.clone()),
-            kind: Kind::Input {
-                label: Text::plain(label, LABEL),
-                hint: None,
-                optional: false,
-                element: WithId {
-                    action_id: id,
-                    element,
-                },
+        let kind = Kind::Input {
+            dispatch_action: None,
+            label: Text::plain(label, LABEL),
+            hint: None,
+            optional: false,
+            element: WithId {
+                action_id: id.clone(),
+                element,
             },
-        })
+        };
+        Self(Block::new(kind, false).id(&id))
+    }
+
+    /// The same; the app is told at once what is chosen.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        if let Kind::Input {
+            dispatch_action, ..
+        } = &mut self.0.kind
+        {
+            *dispatch_action = Some(true);
+        }
+        self
     }
 
     /// The same with an explanation below.
@@ -533,9 +604,10 @@ impl Element {
         })
     }
 
-    /// A person of the workspace, already set to `initial`.
+    /// A person of the workspace, already set to `initial` where that is somebody's id.
     #[must_use]
     pub fn person(initial: Option<&str>) -> Self {
+        let initial = initial.filter(|id| text::is_person(id));
         Self(Widget::UsersSelect {
             initial_user: initial.map(str::to_owned),
         })
@@ -617,9 +689,9 @@ impl Text {
         }
     }
 
-    fn mrkdwn(text: &Mrkdwn, limit: usize) -> Self {
+    fn mrkdwn(text: Mrkdwn) -> Self {
         Self::Mrkdwn {
-            text: text.within(limit),
+            text,
             verbatim: true,
         }
     }

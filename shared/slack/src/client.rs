@@ -129,14 +129,27 @@ impl Client {
     /// Posts `message` to `channel`: a channel's id or name, or a person's id for their direct
     /// messages. Not to be repeated blindly after [`Error::Unclear`].
     pub async fn post_message(&self, channel: &str, message: &Message) -> Result<Posted, Error> {
-        let body = Post {
-            channel,
-            ts: None,
-            user: None,
+        self.post_body(&Post {
             unfurl_links: Some(false),
-            message,
-        };
-        let answer = self.post("chat.postMessage", &body).await?;
+            ..Post::new(channel, message)
+        })
+        .await
+    }
+
+    /// Posts `message` as a reply to `to`, shown in the channel too. Not to be repeated blindly after
+    /// [`Error::Unclear`].
+    pub async fn post_reply(&self, to: &Posted, message: &Message) -> Result<Posted, Error> {
+        self.post_body(&Post {
+            thread_ts: Some(&to.ts),
+            reply_broadcast: Some(true),
+            unfurl_links: Some(false),
+            ..Post::new(&to.channel, message)
+        })
+        .await
+    }
+
+    async fn post_body(&self, body: &Post<'_>) -> Result<Posted, Error> {
+        let answer = self.post("chat.postMessage", body).await?;
         let text = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
         match (text("channel"), text("ts")) {
             (Some(channel), Some(ts)) => Ok(Posted { channel, ts }),
@@ -147,11 +160,8 @@ impl Client {
     /// Makes the message `posted` into `message`.
     pub async fn update_message(&self, posted: &Posted, message: &Message) -> Result<(), Error> {
         let body = Post {
-            channel: &posted.channel,
             ts: Some(&posted.ts),
-            user: None,
-            unfurl_links: None,
-            message,
+            ..Post::new(&posted.channel, message)
         };
         self.post("chat.update", &body).await.map(drop)
     }
@@ -164,11 +174,8 @@ impl Client {
         message: &Message,
     ) -> Result<(), Error> {
         let body = Post {
-            channel,
-            ts: None,
             user: Some(user),
-            unfurl_links: None,
-            message,
+            ..Post::new(channel, message)
         };
         self.post("chat.postEphemeral", &body).await.map(drop)
     }
@@ -276,11 +283,29 @@ struct Post<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ts: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    thread_ts: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_broadcast: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'a SlackUser>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unfurl_links: Option<bool>,
     #[serde(flatten)]
     message: &'a Message,
+}
+
+impl<'a> Post<'a> {
+    fn new(channel: &'a str, message: &'a Message) -> Self {
+        Self {
+            channel,
+            ts: None,
+            thread_ts: None,
+            reply_broadcast: None,
+            user: None,
+            unfurl_links: None,
+            message,
+        }
+    }
 }
 
 async fn send(method: &str, request: reqwest::RequestBuilder) -> Result<Value, Error> {
@@ -445,7 +470,11 @@ fn what_is_gone(error: &str) -> Option<&'static str> {
         | "user_not_in_channel"
         | "cannot_dm_bot"
         | "is_bot" => "the person is not in this workspace, or not in the channel",
-        "message_not_found" | "cant_update_message" | "edit_window_closed" | "is_inactive" => {
+        "message_not_found"
+        | "thread_not_found"
+        | "cant_update_message"
+        | "edit_window_closed"
+        | "is_inactive" => {
             "the message cannot be changed any more; it was deleted, or is not the app's own"
         }
         "not_found" | "hash_conflict" | "push_limit_reached" => {

@@ -7,14 +7,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use access::flows::{Duration, Field, FieldKind, Flow, Flows, Target, in_words};
-use access::{Group, Request, RequestId};
+use access::flows::{Channel, Duration, Field, FieldKind, Flow, Flows, Target, in_words};
+use access::{Group, Place, Request, RequestId};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::blocks::{Choice, Choices, Element, Input, View, context, section};
 use crate::payload::{Values, ViewRef};
-use crate::text::{Mrkdwn, cut, escaped, mention, units};
+use crate::text::{Mrkdwn, cut, escaped, is_person, marked, mention, spaced, units};
 
 /// What the form that asks for access is told from other forms by.
 pub const FORM: &str = "request";
@@ -50,6 +50,10 @@ pub struct Prefill {
     pub duration_s: Option<u64>,
     /// The reason.
     pub reason: Option<String>,
+    /// What is answered to the flow's own questions, by name.
+    pub fields: BTreeMap<String, String>,
+    /// The id (`C…`, `G…`) of the channel in which it is asked for, if in one.
+    pub asked_from: Option<String>,
 }
 
 /// What the buttons `extend` and `again` carry, so that their form can be opened without the table.
@@ -69,6 +73,9 @@ pub struct Again {
     /// For `extend`: the longest that is left of the target's maximum, in seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub up_to_s: Option<u64>,
+    /// The id of a channel in which the request was shown: where it may have been asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_from: Option<String>,
 }
 
 impl Again {
@@ -82,6 +89,10 @@ impl Again {
             duration_s: request.duration_s,
             reason: Some(request.reason.clone()),
             up_to_s: None,
+            asked_from: request.asking().find_map(|card| match &card.place {
+                Place::Channel(channel) if !card.is_lost() => channel_id(channel),
+                _ => None,
+            }),
         }
     }
 
@@ -102,10 +113,13 @@ impl Again {
             duration_s: Some(self.duration_s)
                 .filter(|duration| self.up_to_s.is_none_or(|most| *duration <= most)),
             reason: self.reason.clone(),
+            asked_from: self.asked_from.clone(),
+            fields: BTreeMap::new(),
         }
     }
 
-    /// The button's value, at most 2000 characters; a reason that is too long is shortened.
+    /// The button's value, at most 2000 characters, and not much more once it is part of a message; a
+    /// reason that is too long is shortened.
     #[must_use]
     pub fn to_value(&self) -> String {
         let json = |reason: Option<String>| {
@@ -118,7 +132,7 @@ impl Again {
         [1500, 700, 300]
             .map(|limit| json(self.reason.as_ref().map(|text| cut(text, limit, false))))
             .into_iter()
-            .find(|value| units(value) <= 2000)
+            .find(|value| units(value) <= 2000 && value.matches(['"', '\\']).count() <= 500)
             .unwrap_or_else(|| json(None))
     }
 
@@ -145,6 +159,8 @@ pub struct Filled<'a> {
     pub fields: BTreeMap<String, String>,
     /// The request that this one extends. Whose it is and how much is left, only the table tells.
     pub extends: Option<RequestId>,
+    /// The id (`C…`, `G…`) of the channel in which it was asked for, if in one.
+    pub asked_from: Option<String>,
 }
 
 /// What is wrong with a form: for each block, what to tell the person. Each is an input block of that
@@ -158,11 +174,45 @@ struct Kept {
     flow: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     extends: Option<RequestId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_to_s: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_from: Option<String>,
 }
 
-/// The form of `flow`, filled with `prefill` as far as the flow offers it. With `extends` it asks for
-/// more time for that request: the target is fixed, and only durations are offered that still fit.
-/// Where nothing can be asked for, the view says so and cannot be submitted.
+/// What the picker's private metadata keeps for the form that comes next.
+#[derive(Serialize, Deserialize)]
+struct Typed {
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked_from: Option<String>,
+}
+
+impl Typed {
+    /// At most 3000 characters; a text that is too long is shortened.
+    fn to_metadata(&self) -> String {
+        let json = |limit| {
+            let text = cut(&self.text, limit, false);
+            let asked_from = self.asked_from.clone();
+            serde_json::to_string(&Self { text, asked_from }).unwrap_or_default()
+        };
+        let metadata = [2500, 1300, 400].map(json);
+        let mut metadata = metadata.into_iter();
+        metadata.find(|it| units(it) <= 3000).unwrap_or_default()
+    }
+
+    fn read(metadata: &str) -> Self {
+        serde_json::from_str(metadata).unwrap_or_else(|_| Self {
+            text: metadata.to_owned(),
+            asked_from: None,
+        })
+    }
+}
+
+/// The form of `flow`, filled with `prefill` as far as the flow offers it. Once a target is chosen, it
+/// offers that one's durations alone. With `extends` it asks for more time for that request: the target
+/// is fixed, and only durations are offered that still fit. Where nothing can be asked for, the view
+/// says so and cannot be submitted.
 #[must_use]
 pub fn form(flow: &Flow, prefill: &Prefill, extends: Option<&Again>) -> View {
     let targets: Vec<&Target> = flow
@@ -171,43 +221,47 @@ pub fn form(flow: &Flow, prefill: &Prefill, extends: Option<&Again>) -> View {
         .filter(|target| extends.is_none_or(|again| again.group == target.group))
         .collect();
     let most_s = extends.and_then(|again| again.up_to_s).unwrap_or(u64::MAX);
-    let durations = durations(&targets, most_s);
-    if durations.is_empty() {
-        return nothing_left(flow, targets.first().copied(), most_s);
-    }
-    let target = match targets.as_slice() {
+    let chosen = match targets.as_slice() {
         [only] => Some(*only),
         _ => prefill.group.as_ref().and_then(|group| flow.target(group)),
     };
+    let offering = chosen.map_or_else(|| targets.clone(), |target| vec![target]);
+    let durations = durations(&offering, most_s);
+    if durations.is_empty() {
+        return nothing_left(flow, chosen, most_s);
+    }
     let duration = prefill.duration_s.and_then(Duration::from_seconds);
-    let is_offered = |duration: &Duration| {
-        durations.contains(duration) && target.is_none_or(|it| it.durations.contains(duration))
-    };
     let kept = Kept {
         flow: flow.name.clone(),
         extends: extends.map(|again| again.request.clone()),
+        up_to_s: extends.and_then(|again| again.up_to_s),
+        asked_from: prefill.asked_from.as_deref().and_then(channel_id),
     };
     let mut view = View::form(FORM, &flow.label, "Submit")
         .metadata(serde_json::to_string(&kept).unwrap_or_default())
         .with(flow.header.as_deref().map(|text| section(header(text))));
-    if let (Some(_), Some(target)) = (extends, target) {
-        view = view.with(section(
-            Mrkdwn::from("This asks for more time for *")
-                + escaped(&target.label)
-                + "*. The time that you choose starts when it is approved, and takes the place of what \
-                   is left now.",
-        ));
+    if let (Some(_), Some(target)) = (extends, chosen) {
+        view = view.with(section(more_time(target)));
     }
-    if let Some(asked) = duration.filter(|asked| !is_offered(asked)) {
-        let whom = target.map(|it| Mrkdwn::from(" for *") + escaped(&it.label) + "*");
+    if let Some(asked) = duration.filter(|asked| !durations.contains(asked)) {
+        let whom = chosen.map(|it| Mrkdwn::from(" for *") + escaped(&it.label) + "*");
         let note = escaped(&asked.to_string()) + " is not offered" + whom.unwrap_or_default();
         view = view.with(context([note + ": choose another duration."]));
     }
     let seconds = duration
-        .filter(is_offered)
+        .filter(|asked| durations.contains(asked))
         .map(|it| it.seconds().to_string());
-    let group = target.map(|target| target.group.as_str());
-    let reason = Element::text(true, REASON_LIMIT, prefill.reason.as_deref());
+    let group = chosen.map(|target| target.group.as_str());
+    let resource = Input::new(
+        TARGET,
+        "Resource",
+        menu(&target_offers(&targets), MENU, group),
+    );
+    let resource = match targets.as_slice() {
+        [_] => resource,
+        // Once it is chosen, the form can offer what fits: see `redrawn`.
+        _ => resource.told(),
+    };
     let lengths = Input::new(
         DURATION,
         "Duration",
@@ -216,23 +270,23 @@ pub fn form(flow: &Flow, prefill: &Prefill, extends: Option<&Again>) -> View {
     let differ = targets
         .iter()
         .any(|target| target.durations.len() != durations.len());
-    view = view
-        .input(Input::new(
-            TARGET,
-            "Resource",
-            menu(&target_offers(&targets), MENU, group),
-        ))
+    let lengths = match (extends, chosen) {
+        (None, Some(target)) => lengths.hint(&given_for_at_most(target)),
+        (None, None) if differ => lengths.hint(
+            "Not every resource is given for every duration: beside each is how long it is given for at \
+             most.",
+        ),
+        _ => lengths,
+    };
+    let reason = Element::text(true, REASON_LIMIT, prefill.reason.as_deref());
+    let view = view
+        .input(resource)
         .input(Input::new(REASON, "Reason", reason))
-        .input(match (extends, differ) {
-            (None, true) => lengths.hint(
-                "Not every resource is given for every duration: beside each is how long it is given \
-                 for at most.",
-            ),
-            _ => lengths,
-        });
-    flow.fields
-        .iter()
-        .fold(view, |view, field| view.input(question(field)))
+        .input(lengths);
+    flow.fields.iter().fold(view, |view, field| {
+        let answer = prefill.fields.get(&field.name);
+        view.input(question(field, answer.map(String::as_str)))
+    })
 }
 
 /// The form that asks which of `flows` is meant.
@@ -260,6 +314,8 @@ pub fn welcome() -> View {
 }
 
 /// The view that a slash command with `text` after it opens: the form, the picker or the welcome.
+/// `asked_from` is the id of the channel in which it was typed; what is not a channel (a direct message)
+/// does not count.
 ///
 /// The text is `[flow] [target] [duration] [reason…]`, all of it optional, in which case does not
 /// matter. A flow is meant by its name or label, a target by its label, which may have spaces (the
@@ -272,27 +328,27 @@ pub fn welcome() -> View {
 /// by itself or by a target, or several make as much of it, the picker asks, and the text fills the
 /// form that is then opened.
 #[must_use]
-pub fn prefilled(flows: &Flows, text: &str) -> View {
+pub fn prefilled(flows: &Flows, text: &str, asked_from: Option<&str>) -> View {
     let text = text.trim();
+    let asked_from = asked_from.and_then(channel_id);
     match flows.flows.as_slice() {
         [] => return welcome(),
-        [only] => return form(only, &Reading::of(only, text).prefill, None),
+        [only] => return opened(only, Reading::of(only, text), asked_from),
         _ => {}
     }
-    let readings: Vec<(&Flow, Reading)> = flows
+    let mut readings: Vec<(&Flow, Reading)> = flows
         .flows
         .iter()
         .map(|flow| (flow, Reading::of(flow, text)))
         .filter(|(_, reading)| reading.names_flow)
         .collect();
     let least = readings.iter().map(|(_, reading)| reading.left).min();
-    let mut best = readings
-        .iter()
-        .filter(|(_, reading)| Some(reading.left) == least);
-    match (best.next(), best.next()) {
-        (Some((flow, reading)), None) => form(flow, &reading.prefill, None),
-        _ => picker(flows).metadata(text.to_owned()),
+    readings.retain(|(_, reading)| Some(reading.left) == least);
+    if let (Some((flow, reading)), None) = (readings.pop(), readings.pop()) {
+        return opened(flow, reading, asked_from);
     }
+    let text = text.to_owned();
+    picker(flows).metadata(Typed { text, asked_from }.to_metadata())
 }
 
 /// The form of the flow that was picked in `view`, filled with the text that came with the command.
@@ -302,14 +358,53 @@ pub fn picked(flows: &Flows, view: &ViewRef, values: &Values) -> Result<View, Wr
     };
     match flows.flow(name) {
         Some(flow) => {
-            let reading = Reading::of(flow, &view.private_metadata);
-            Ok(form(flow, &reading.prefill, None))
+            let typed = Typed::read(&view.private_metadata);
+            let asked_from = typed.asked_from.as_deref().and_then(channel_id);
+            Ok(opened(flow, Reading::of(flow, &typed.text), asked_from))
         }
         None => Err(Wrong::at(
             FLOW,
             "this is not offered any more: choose another, or close this and start again",
         )),
     }
+}
+
+fn opened(flow: &Flow, reading: Reading, asked_from: Option<String>) -> View {
+    let prefill = Prefill {
+        asked_from,
+        ..reading.prefill
+    };
+    form(flow, &prefill, None)
+}
+
+/// The form `view` once another target was chosen in it: it offers that one's durations, and keeps what
+/// was filled in (`values`). None where the flow is not offered any more.
+#[must_use]
+pub fn redrawn(flows: &Flows, view: &ViewRef, values: &Values) -> Option<View> {
+    let kept: Kept = serde_json::from_str(&view.private_metadata).ok()?;
+    let flow = flows.flow(&kept.flow)?;
+    let group = values.get(TARGET).map(Group::new);
+    let duration_s = values.get(DURATION).and_then(|it| it.parse().ok());
+    let extends = kept
+        .extends
+        .zip(group.clone())
+        .map(|(request, group)| Again {
+            request,
+            flow: flow.name.clone(),
+            group,
+            duration_s: duration_s.unwrap_or_default(),
+            reason: None,
+            up_to_s: kept.up_to_s,
+            asked_from: None,
+        });
+    let prefill = Prefill {
+        group,
+        duration_s,
+        reason: values.get(REASON).cloned(),
+        fields: values.clone(),
+        asked_from: kept.asked_from,
+    };
+    Some(form(flow, &prefill, extends.as_ref()))
 }
 
 /// Reads the submitted `view` with its `values` under the present `flows`.
@@ -365,6 +460,7 @@ pub fn read<'a>(flows: &'a Flows, view: &ViewRef, values: &Values) -> Result<Fil
             reason,
             fields,
             extends: kept.extends,
+            asked_from: kept.asked_from.as_deref().and_then(channel_id),
         }),
         _ => Err(wrong.shown_in(view)),
     }
@@ -393,8 +489,11 @@ pub fn options(flows: &Flows, view: &ViewRef, block_id: &str, typed: &str) -> Ch
 }
 
 impl Wrong {
-    fn at(block_id: &str, text: &str) -> Self {
-        Self(BTreeMap::from([(block_id.to_owned(), text.to_owned())]))
+    /// One thing that is wrong, to be shown at the block `block_id`.
+    pub(crate) fn at(block_id: &str, text: &str) -> Self {
+        let mut wrong = Self::default();
+        wrong.0.insert(block_id.to_owned(), text.to_owned());
+        wrong
     }
 
     /// What was read, or nothing and one more thing that is wrong.
@@ -602,7 +701,9 @@ fn choice_offers(choices: &[String]) -> Vec<Offer> {
 /// The durations that any of `targets` offers, up to `most_s` seconds.
 fn durations(targets: &[&Target], most_s: u64) -> BTreeSet<Duration> {
     let all = targets.iter().flat_map(|target| &target.durations);
-    all.filter(|it| it.seconds() <= most_s).copied().collect()
+    let mut durations = BTreeSet::new();
+    durations.extend(all.filter(|it| it.seconds() <= most_s));
+    durations
 }
 
 /// How well `label` fits what was `typed`, both in lower case; 0 is best.
@@ -621,15 +722,48 @@ fn rank(label: &str, typed: &str) -> Option<u8> {
     }
 }
 
-fn question(field: &Field) -> Input {
+fn question(field: &Field, answer: Option<&str>) -> Input {
     let element = match &field.kind {
-        FieldKind::Text => Element::text(false, TEXT_LIMIT, None),
-        FieldKind::Number => Element::whole_number(None),
-        FieldKind::Choice(choices) => menu(&choice_offers(choices), FIELD_MENU, None),
-        FieldKind::Person => Element::person(None),
-        FieldKind::Date => Element::date(None),
+        FieldKind::Text => Element::text(false, TEXT_LIMIT, answer),
+        FieldKind::Number => Element::whole_number(answer.and_then(|it| it.parse().ok())),
+        FieldKind::Choice(choices) => {
+            let chosen = choices
+                .iter()
+                .find(|it| Some(Choice::value_of(it).as_str()) == answer);
+            menu(
+                &choice_offers(choices),
+                FIELD_MENU,
+                chosen.map(String::as_str),
+            )
+        }
+        FieldKind::Person => Element::person(answer),
+        FieldKind::Date => Element::date(answer.and_then(|it| it.parse().ok())),
     };
     Input::new(&field.name, &field.label, element).optional(!field.required)
+}
+
+/// What asking for more time means.
+fn more_time(target: &Target) -> Mrkdwn {
+    Mrkdwn::from("This asks for more time for *")
+        + escaped(&target.label)
+        + "*, which is given for at most "
+        + escaped(&target.max_duration.to_string())
+        + " in all. The time that you choose counts from the moment it is approved, and takes the place \
+           of what is left then. It never makes your access shorter: asking for less than is left is \
+           refused."
+}
+
+fn given_for_at_most(target: &Target) -> String {
+    format!(
+        "{} is given for at most {}.",
+        target.label, target.max_duration
+    )
+}
+
+/// `text`, if it is the id of a channel.
+fn channel_id(text: &str) -> Option<String> {
+    let is_id = |text: &&str| !text.starts_with('#') && Channel::parse(text).is_some();
+    Some(text).filter(is_id).map(str::to_owned)
 }
 
 /// The view that says why no more time can be asked for.
@@ -690,11 +824,7 @@ fn field_answer(field: &Field, text: &str) -> Result<String, String> {
             .cloned()
             .ok_or_else(|| "this is not offered any more: choose another".to_owned()),
         FieldKind::Person => {
-            let is_id = text.starts_with(['U', 'W'])
-                && text
-                    .chars()
-                    .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-            if is_id {
+            if is_person(text) {
                 Ok(text.to_owned())
             } else {
                 Err("this is nobody in Slack".to_owned())
@@ -721,36 +851,15 @@ fn within(text: &str, limit: usize) -> Result<String, String> {
 /// A flow's header, which is written in Slack's markup: its lines, links and mentions stay, and
 /// whatever else is in `<…>` is shown as it is written.
 fn header(text: &str) -> Mrkdwn {
-    let lines = text.trim().lines().map(|line| {
-        let mut out = Mrkdwn::default();
-        let mut rest = line;
-        while let Some((before, (inside, behind))) = rest
-            .split_once('<')
-            .and_then(|(before, rest)| Some((before, rest.split_once('>')?)))
-        {
-            let is_link = ["https://", "http://", "mailto:"]
-                .iter()
-                .any(|scheme| inside.starts_with(scheme));
-            out = out + spaced(before);
-            out = match inside.strip_prefix(['@', '#']) {
-                Some(id) => out + mention(id),
-                None if is_link => out + "<" + spaced(inside) + ">",
-                None => out + "&lt;" + spaced(inside) + "&gt;",
-            };
-            rest = behind;
+    let kept = |inside: &str| {
+        let is_link = ["https://", "http://", "mailto:"]
+            .iter()
+            .any(|scheme| inside.starts_with(scheme));
+        match inside.strip_prefix(['@', '#']) {
+            Some(id) => Some(mention(id)),
+            None => is_link.then(|| Mrkdwn::from("<") + spaced(inside) + ">"),
         }
-        out + spaced(rest)
-    });
+    };
+    let lines = text.trim().lines().map(|line| marked(line, kept));
     Mrkdwn::join(lines, "\n")
-}
-
-/// `text` escaped, with the space around it, where it may have been escaped by hand already.
-fn spaced(text: &str) -> Mrkdwn {
-    let raw = text
-        .replace("&lt;", "<")
-        .replace("&gt;", ">")
-        .replace("&amp;", "&");
-    let space = |yes: bool| Mrkdwn::from(if yes { " " } else { "" });
-    let is_blank = raw.trim().is_empty();
-    space(raw.starts_with(' ')) + escaped(raw.trim()) + space(raw.ends_with(' ') && !is_blank)
 }

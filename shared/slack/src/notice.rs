@@ -1,38 +1,49 @@
 //! Messages beside the card: what people are told directly, and what goes to the error channel.
 
-use access::{Notice, Owed, Recipient, Request, State, Trouble, Why};
+use access::flows::in_words;
+use access::{Notice, Owed, Place, Recipient, Request, State, Trouble, Why};
 
-use crate::blocks::{Block, Message, actions, context, section};
-use crate::card::{SESSIONS, again, approved_by, approvers, decider, details, requester};
-use crate::text::{Mrkdwn, date, escaped, mention, short};
+use crate::blocks::{Block, Button, Message, actions, context, section};
+use crate::card::{
+    LABEL, SESSIONS, again, approved_by, approvers, asked, decider, details, holding,
+    may_ask_again, requester, target, with_buttons, written,
+};
+use crate::text::{Mrkdwn, date, escaped, listed, mention, short};
 
 /// How much of an error or a hint is shown.
 const ERROR: usize = 1000;
+/// How many people and channels are named.
+const MENTIONS: usize = 50;
 
 /// The message that `request` owes.
 #[must_use]
 pub fn notice(request: &Request, owed: &Owed) -> Message {
-    match &owed.notice {
+    let to_requester = owed.to == Recipient::Requester;
+    let message = match &owed.notice {
         Notice::Trouble(trouble) => went_wrong(request, trouble),
-        Notice::Failed if owed.to == Recipient::ErrorChannel => {
-            went_wrong(request, &trouble_of(request))
-        }
-        Notice::Failed => went_wrong(request, &trouble_of(request)).with(actions([again(request)])),
+        Notice::Failed => went_wrong(request, &trouble_of(request)),
         notice => {
             let text = words(request, owed, notice);
-            let mut message = Message::new(text.clone())
+            let message = Message::new(text.clone())
                 .with(section(text))
                 .with(context([details(request)]));
-            if *notice == Notice::Ended {
-                message = message.with(context([Mrkdwn::from(SESSIONS)]));
+            if matches!(notice, Notice::Ended | Notice::Ending) && to_requester {
+                message.with(context([Mrkdwn::from(SESSIONS)]))
+            } else {
+                message
             }
-            let may_ask_again = matches!(notice, Notice::Ended | Notice::Denied | Notice::Expired);
-            if may_ask_again && owed.to == Recipient::Requester {
-                message = message.with(actions([again(request)]));
-            }
-            message
         }
-    }
+    };
+    let buttons = match &owed.notice {
+        Notice::Ending if to_requester => holding(request),
+        Notice::Ended | Notice::Denied | Notice::Expired | Notice::Failed
+            if to_requester && may_ask_again(request) =>
+        {
+            vec![again(request)]
+        }
+        _ => Vec::new(),
+    };
+    with_buttons(message, request, buttons)
 }
 
 /// The message for something that went wrong: `what` was attempted and by whom, `place` (which flow and
@@ -56,10 +67,19 @@ pub fn told(text: impl Into<Mrkdwn>) -> Message {
     Message::new(text)
 }
 
+/// A message that says `text` and offers another try with `button`.
+#[must_use]
+pub fn retry(text: impl Into<Mrkdwn>, button: Button) -> Message {
+    let text = text.into();
+    Message::new(text.clone())
+        .with(section(text))
+        .with(actions([button]))
+}
+
 /// Where it happened: a flow and a target, by their labels.
 #[must_use]
 pub fn place(flow_label: &str, target_label: &str) -> Mrkdwn {
-    Mrkdwn::from("*") + escaped(flow_label) + "* for *" + escaped(target_label) + "*"
+    Mrkdwn::from("*") + short(flow_label, LABEL) + "* for *" + short(target_label, LABEL) + "*"
 }
 
 pub(crate) fn problem_blocks(what: &Mrkdwn, place: &Mrkdwn, error: &str, hint: &str) -> Vec<Block> {
@@ -90,8 +110,8 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
             Mrkdwn::from("The"),
         )
     };
-    let flow = Mrkdwn::from("*") + escaped(&request.flow_label) + "*";
-    let target = Mrkdwn::from("*") + escaped(&request.label) + "*";
+    let flow = Mrkdwn::from("*") + short(&request.flow_label, LABEL) + "*";
+    let target = target(request);
     let by = || decider(request);
     match notice {
         Notice::Active => {
@@ -106,22 +126,56 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
                 + approved_by(request)
                 + "."
         }
+        Notice::Reminder => {
+            let what = Mrkdwn::from("🔑 Still waiting for an answer: ")
+                + target
+                + " for "
+                + escaped(&in_words(request.duration_s))
+                + ", asked for by "
+                + requester(request)
+                + " at "
+                + date(request.requested_at)
+                + ". It is open until "
+                + date(request.expires_at)
+                + ".";
+            let mentioned: Vec<Mrkdwn> = match &owed.to {
+                Recipient::Card(Place::Channel(_)) => {
+                    request.notify.iter().map(|id| mention(id)).collect()
+                }
+                _ => Vec::new(),
+            };
+            if mentioned.is_empty() {
+                what
+            } else {
+                what + "\n" + listed(&mentioned, MENTIONS)
+            }
+        }
+        Notice::Ending => {
+            let end = request.ends_at.map(date).unwrap_or_default();
+            Mrkdwn::from("⏰ ") + your + " access to " + target + " ends at " + end + "."
+        }
         Notice::Denied => {
-            let note = request.decision.as_ref().and_then(|it| it.note.as_ref());
+            let note = request
+                .decision
+                .as_ref()
+                .and_then(|it| written(it.note.as_ref()));
             let why = note
-                .filter(|note| !note.trim().is_empty())
                 .map(|note| Mrkdwn::from("\n> ") + short(note, ERROR))
                 .unwrap_or_default();
             Mrkdwn::from("🚫 ") + your + " " + flow + " request was denied by " + by() + "." + why
         }
         Notice::Expired => {
+            let asked = asked(request, None);
             Mrkdwn::from("⌛ ")
                 + your
                 + " "
                 + flow
-                + " request has expired: nobody in "
-                + mention(&request.request_channel)
-                + " answered."
+                + " request has expired: nobody answered."
+                + if asked.is_empty() {
+                    Mrkdwn::default()
+                } else {
+                    Mrkdwn::from(" Asked: ") + listed(&asked, MENTIONS) + "."
+                }
         }
         Notice::AlreadyMember => {
             you_are

@@ -10,6 +10,8 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod shown;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -22,6 +24,8 @@ use sha2::Sha256;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+pub use shown::Copy;
 
 /// Asks, in every test.
 pub const ALICE: &str = "U01ALICE";
@@ -40,10 +44,14 @@ pub const PROD: &str = "00g2prodadmins";
 /// The group of Staging.
 pub const STAGING: &str = "00g3stagingadmins";
 
+/// The buttons of a card that waits for a decision.
+pub const DECIDING: [&str; 3] = ["approve", "approve_note", "deny"];
+
 /// One hour, in seconds.
 pub const HOUR: u64 = 3600;
 
-/// The whole system with a folder of its own, whose time stands still.
+/// The whole system with a folder of its own, whose time stands still. When it is dropped, what people
+/// were shown is kept in `target/surfaces`, for other checks to look at.
 pub struct Stint {
     client: Client,
     url: String,
@@ -214,15 +222,49 @@ impl Stint {
 
     /// `user` asks for `target`; the request's id, if one was made.
     pub async fn ask(&self, user: &str, target: &str, duration: &str) -> Option<String> {
-        let before = self.requests().await;
-        self.command(user, "/access").await;
         let values =
             json!({"target": target, "duration": duration, "reason": "fixing INC-42: it is down"});
+        self.ask_with(user, values).await
+    }
+
+    /// `user` asks for what `values` say; the request's id, if one was made.
+    pub async fn ask_with(&self, user: &str, values: Value) -> Option<String> {
+        self.command(user, "/access").await;
+        self.send_form(user, values).await
+    }
+
+    /// `user` fills in the form that they see and sends it; the id of the request, if one was made.
+    pub async fn send_form(&self, user: &str, values: Value) -> Option<String> {
+        let before = self.requests().await;
         let seen = self.submit(user, values).await;
         assert_eq!(seen["errors"], json!({}), "{seen}");
         let after = self.requests().await;
         let new = after.into_iter().find(|it| !before.contains_key(&it.0));
         new.map(|(id, _)| id)
+    }
+
+    /// `user` presses `action`, `deny` or `approve_note`, on the card of `request` in the request
+    /// channel, writes `note` into the form that opens, and sends it; what they see then.
+    pub async fn decide(&self, user: &str, action: &str, request: &str, note: &str) -> Value {
+        let seen = self.press(user, action, request).await;
+        assert!(seen["view"].is_object(), "no form: {seen}");
+        self.submit(user, json!({ "note": note })).await
+    }
+
+    /// `user` presses `action`, whatever it is, as [`press_gone`](Self::press_gone) does, and sends the
+    /// form if that opens one; what they see then.
+    pub async fn decide_gone(&self, user: &str, action: &str, request: &str) -> Value {
+        let seen = self.press_gone(user, action, request).await;
+        if matches!(action, "deny" | "approve_note") {
+            assert!(seen["view"].is_object(), "no form: {seen}");
+            return self.submit(user, json!({})).await;
+        }
+        seen
+    }
+
+    /// `user` denies `request` on its card in the request channel, without a reason.
+    pub async fn deny(&self, user: &str, request: &str) -> Value {
+        self.decide(user, "deny", request, "").await
     }
 
     /// `user` asks with whatever values, even those that the form does not offer; what they see then.
@@ -274,6 +316,48 @@ impl Stint {
         let message = message.unwrap_or_else(|| panic!("{user} has no `{action}`: {dm}"));
         let click = json!({"channel": dm["channel"], "ts": message["ts"], "action_id": action});
         self.slack(user, json!({ "click": click })).await
+    }
+
+    /// `user` opens the app's Home tab; what they see of it.
+    pub async fn open_home(&self, user: &str) -> Value {
+        let seen = self.slack(user, json!({"open_home": true})).await;
+        assert_eq!(seen["status"], 200, "{seen}");
+        self.home(user).await
+    }
+
+    /// The Home tab of `user`, as it is now.
+    pub async fn home(&self, user: &str) -> Value {
+        self.state().await["slack"]["homes"][user].clone()
+    }
+
+    /// `user` presses the button `action` of `request` in their Home tab, which must be there; what
+    /// they see then.
+    pub async fn press_home(&self, user: &str, action: &str, request: &str) -> Value {
+        let home = self.home(user).await;
+        let button = elements(&home).into_iter().find(|it| {
+            let value = it["value"].as_str().unwrap_or_default();
+            it["action_id"] == action && value.contains(request)
+        });
+        let button = button.unwrap_or_else(|| panic!("no `{action}` of {request} in {home}"));
+        // There may be several of them: `value` says which.
+        let click = json!({
+            "view_id": home["id"], "action_id": action, "value": button["value"],
+        });
+        self.slack(user, json!({"click": click, "force": true}))
+            .await
+    }
+
+    /// `user` presses `action` of `request` on their newest direct message, whether or not it still has
+    /// that button.
+    pub async fn press_own_gone(&self, user: &str, action: &str, request: &str) -> Value {
+        let dm = self.state().await["slack"]["dms"][user].clone();
+        let message = dm["messages"].as_array().and_then(|all| all.last());
+        let ts = message.map(|it| it["ts"].clone());
+        let click = json!({
+            "channel": dm["channel"], "ts": ts, "action_id": action, "value": request,
+        });
+        self.slack(user, json!({"click": click, "force": true}))
+            .await
     }
 
     /// Asks for `target` as Alice and approves as Bob; the request's id.
@@ -401,13 +485,30 @@ pub fn words(message: &Value) -> String {
     out.join("\n")
 }
 
-/// The `action_id`s of a message's buttons.
+/// The `action_id`s of a message's or a view's buttons.
 #[must_use]
 pub fn buttons(message: &Value) -> Vec<String> {
-    let blocks = message["blocks"].as_array().cloned().unwrap_or_default();
-    let rows = blocks.iter().filter_map(|it| it["elements"].as_array());
-    let ids = rows.flatten().filter_map(|it| it["action_id"].as_str());
+    let all = elements(message);
+    let ids = all.iter().filter_map(|it| it["action_id"].as_str());
     ids.map(str::to_owned).collect()
+}
+
+/// Everything that can be pressed in a message or a view.
+fn elements(message: &Value) -> Vec<Value> {
+    let blocks = message["blocks"].as_array().into_iter().flatten();
+    let all = blocks.flat_map(|block| {
+        let row = block["elements"].as_array().into_iter().flatten();
+        row.chain([&block["accessory"]])
+    });
+    all.filter(|it| it["action_id"].is_string())
+        .cloned()
+        .collect()
+}
+
+impl Drop for Stint {
+    fn drop(&mut self) {
+        shown::keep(&self.folder.path().join("slack.shown.jsonl"));
+    }
 }
 
 fn client() -> Client {

@@ -6,7 +6,9 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-use end_to_end::{ALICE, BOB, CAROL, ERRORS, HOUR, REQUESTS, STAGING, Stint, buttons, words};
+use end_to_end::{
+    ALICE, BOB, CAROL, DECIDING, ERRORS, HOUR, REQUESTS, STAGING, Stint, buttons, words,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -157,9 +159,9 @@ async fn a_button_of_a_card_that_is_behind_tells_who_decided_and_redraws_the_car
     let id = stint.ask(ALICE, "Staging", "1 hour").await.unwrap();
     let stuck = json!({"system": "slack", "match": "chat.update", "status": 500, "times": 0});
     stint.fault(stuck).await;
-    stint.press(BOB, "deny", &id).await;
+    stint.deny(BOB, &id).await;
     assert_eq!(stint.standing(&id).await, "denied");
-    assert_eq!(buttons(&stint.card(&id).await), ["approve", "deny"]);
+    assert_eq!(buttons(&stint.card(&id).await), DECIDING);
     stint.mend().await;
     let seen = stint.press(CAROL, "approve", &id).await;
     let told = words(&seen["ephemerals"]);
@@ -179,13 +181,13 @@ async fn every_button_that_is_gone_tells_how_the_request_stands() {
     let stint = Stint::start().await;
     let id = stint.ask(ALICE, "Staging", "30 minutes").await.unwrap();
     for (user, button) in [(BOB, "revoke"), (ALICE, "done")] {
-        let seen = stint.press_gone(user, button, &id).await;
+        let seen = stint.decide_gone(user, button, &id).await;
         let told = words(&seen["ephemerals"]);
         assert!(told.contains("Nobody has decided"), "{button}: {told}");
     }
     stint.press(BOB, "approve", &id).await;
     for (user, button) in [(CAROL, "approve"), (CAROL, "deny"), (ALICE, "cancel")] {
-        let seen = stint.press_gone(user, button, &id).await;
+        let seen = stint.decide_gone(user, button, &id).await;
         let told = words(&seen["ephemerals"]);
         assert!(told.contains("<@U02BOB> approved"), "{button}: {told}");
         assert!(told.contains("The access ends at"), "{button}: {told}");
@@ -201,7 +203,7 @@ async fn every_button_that_is_gone_tells_how_the_request_stands() {
         (CAROL, "cancel"),
         (CAROL, "done"),
     ] {
-        let seen = stint.press_gone(user, button, &id).await;
+        let seen = stint.decide_gone(user, button, &id).await;
         let told = words(&seen["ephemerals"]);
         assert!(
             told.contains("<@U01ALICE> ended the access"),
@@ -397,7 +399,7 @@ async fn a_second_pending_request_for_the_same_target_is_not_made_and_the_first_
     // Another target, another person, or a first that is over: no twin.
     assert!(stint.ask(ALICE, "Prod", "1 hour").await.is_some());
     assert!(stint.ask("U04DAVE", "Staging", "1 hour").await.is_some());
-    stint.press(BOB, "deny", &first).await;
+    stint.deny(BOB, &first).await;
     assert!(stint.ask(ALICE, "Staging", "1 hour").await.is_some());
 }
 
@@ -483,7 +485,7 @@ async fn a_reason_is_shown_as_it_was_written_and_mentions_nobody() {
             stint.press(BOB, "revoke", id).await;
             assert_eq!(stint.standing(id).await, "ended/revoked", "{reason}");
         } else {
-            stint.press(BOB, "deny", id).await;
+            stint.deny(BOB, id).await;
         }
     }
     for text in everything_shown(&stint).await {
@@ -558,7 +560,7 @@ async fn a_broken_policy_refuses_everything_but_taking_access_away() {
         );
         let told = stint.texts(ERRORS).await.join("\n");
         assert!(told.contains(why), "{wrong}: {told}");
-        stint.press(BOB, "deny", &other).await;
+        stint.deny(BOB, &other).await;
         assert_eq!(stint.standing(&other).await, "pending", "{wrong}");
         stint.fill(CAROL, values(&json!({}))).await;
         assert!(stint.heard(CAROL).await.contains(why), "{wrong}");

@@ -57,11 +57,11 @@ async fn who_may_not_decide_is_told_so_and_nobody_else_is() {
     let stint = Stint::start().await;
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
     for action in ["approve", "deny"] {
-        let seen = stint.press(DAVE, action, &id).await;
+        let seen = stint.decide_gone(DAVE, action, &id).await;
         let said = words(&seen["ephemerals"]);
         let no = format!("does not let you {action} this");
         assert!(said.contains(&no), "{said}");
-        let seen = stint.press(ALICE, action, &id).await;
+        let seen = stint.decide_gone(ALICE, action, &id).await;
         let said = words(&seen["ephemerals"]);
         assert!(
             said.contains("Nobody decides on their own request"),
@@ -87,7 +87,7 @@ async fn who_may_not_decide_is_told_so_and_nobody_else_is() {
 async fn denied() {
     let stint = Stint::start().await;
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
-    stint.press(BOB, "deny", &id).await;
+    stint.deny(BOB, &id).await;
     assert_eq!(stint.standing(&id).await, "denied");
     let card = stint.card(&id).await;
     assert!(buttons(&card).is_empty());
@@ -188,7 +188,7 @@ async fn an_extension_takes_over() {
     let old = stint.grant("Prod", "30 minutes").await;
     stint.advance(20 * 60).await;
     let seen = stint.press_own(ALICE, "extend").await;
-    let form = words(&seen["view"]);
+    let form = words(&seen["view"]["blocks"]);
     let durations = form.split("Duration\n").last().unwrap();
     assert_eq!(durations, "30 minutes\n30 minutes", "only what is left");
     let values = json!({"duration": "30 minutes", "reason": "not done yet"});
@@ -241,7 +241,7 @@ async fn what_was_extended_is_not_extended_twice() {
     stint.slack(ALICE, json!({"click": extend})).await;
     stint.submit(ALICE, json!({"reason": "more"})).await;
     assert_eq!(stint.requests().await.len(), 2);
-    assert_eq!(stint.count(ALICE, "still waits in").await, 1);
+    assert_eq!(stint.count(ALICE, "still waits with").await, 1);
 
     // Nor is one of a card that is behind.
     stint.press(BOB, "approve", &first).await;
@@ -370,6 +370,7 @@ async fn every_message_comes_once() {
     some_days(&stint).await;
     let alice = [
         ("You have *Prod* until", 1),
+        ("Your access to *Prod* ends at", 1),
         ("access to *Prod* has ended", 1),
         ("You have *Staging* until", 1),
         ("access to *Staging* was revoked by <@U03CAROL>", 1),
@@ -379,11 +380,15 @@ async fn every_message_comes_once() {
     for (text, times) in alice {
         assert_eq!(stint.count(ALICE, text).await, times, "{text}");
     }
-    assert_eq!(stint.texts(ALICE).await.len(), 6 + 5, "and her five cards");
+    assert_eq!(stint.texts(ALICE).await.len(), 7 + 5, "and her five cards");
     assert_eq!(stint.count(BOB, "You approved").await, 2);
     assert_eq!(stint.texts(BOB).await.len(), 2);
     assert_eq!(stint.texts(CAROL).await, [""; 0]);
-    assert_eq!(stint.texts(REQUESTS).await.len(), 5);
+    assert_eq!(
+        stint.count(REQUESTS, "Still waiting for an answer").await,
+        4
+    );
+    assert_eq!(stint.texts(REQUESTS).await.len(), 5 + 4);
     assert_eq!(stint.texts(ERRORS).await, [""; 0]);
     for user in [ALICE, BOB, CAROL] {
         let told = stint.state().await["slack"]["ephemerals"][user].clone();
@@ -398,7 +403,7 @@ async fn some_days(stint: &Stint) -> [String; 5] {
     let revoked = stint.grant("Staging", "1 hour").await;
     stint.press(CAROL, "revoke", &revoked).await;
     let denied = stint.ask(ALICE, "Staging", "4 hours").await.unwrap();
-    stint.press(CAROL, "deny", &denied).await;
+    stint.deny(CAROL, &denied).await;
     let cancelled = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
     stint.press_own(ALICE, "cancel").await;
     let expired = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();

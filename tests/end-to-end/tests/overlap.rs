@@ -6,7 +6,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-use end_to_end::{ALICE, BOB, CAROL, ERRORS, HOUR, PROD, STAGING, Stint, words};
+use end_to_end::{ALICE, BOB, CAROL, Copy, ERRORS, HOUR, PROD, STAGING, Stint, words};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -85,11 +85,10 @@ async fn a_second_pending_request_for_one_target_is_not_made() {
     assert_eq!(stint.ask(ALICE, "Prod", "30 minutes").await, None);
     let told = "You have asked for *Prod* already";
     assert_eq!(stint.count(ALICE, told).await, 1);
-    let ts = stint.card(&first).await["ts"]
-        .as_str()
-        .unwrap()
-        .replace('.', "");
-    assert_eq!(stint.count(ALICE, &ts).await, 1, "with a link to the first");
+    let copies = stint.copies(&first).await;
+    let own = copies.iter().find(|it| it.0 == Copy::Requester).unwrap();
+    let ts = own.2["ts"].as_str().unwrap().replace('.', "");
+    assert_eq!(stint.count(ALICE, &ts).await, 1, "with a link to her card");
     assert!(stint.ask(ALICE, "Staging", "1 hour").await.is_some());
 }
 
@@ -128,9 +127,11 @@ async fn two_approvers_at_once() {
 async fn a_yes_and_a_no_at_once() {
     let stint = Stint::start().await;
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
+    let form = stint.press(CAROL, "deny", &id).await["view"].clone();
+    let submit = json!({"view_id": form["id"], "values": {}});
     let (yes, no) = (
         json!({"click": stint.button("approve", &id).await, "wait": false}),
-        json!({"click": stint.button("deny", &id).await, "wait": false}),
+        json!({"submit": submit, "wait": false}),
     );
     tokio::join!(stint.slack(BOB, yes), stint.slack(CAROL, no));
     let standing = stint.standing(&id).await;

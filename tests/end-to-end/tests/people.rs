@@ -63,7 +63,7 @@ async fn guests_bots_and_strangers_cannot_decide_even_as_approvers_in_okta() {
         ("U07STRANGER", "people of another workspace cannot"),
     ] {
         for button in ["approve", "deny"] {
-            let seen = stint.press(user, button, &id).await;
+            let seen = stint.decide_gone(user, button, &id).await;
             let told = seen["ephemerals"].to_string();
             assert!(told.contains(why), "{user}, {button}: {told}");
         }
@@ -100,12 +100,12 @@ async fn somebody_whom_okta_does_not_know_or_knows_twice_is_told_who_must_do_wha
         (
             NOBODY,
             "no Okta user has the e-mail `nobody@example.com`",
-            "an Okta administrator must give the person's Okta user that e-mail",
+            "an Okta administrator must give the Okta user of nobody that e-mail",
         ),
         (
             TWINS,
             "2 Okta users have the e-mail `twins@example.com`",
-            "an Okta administrator must leave that e-mail to one of them",
+            "an Okta administrator must leave `twins@example.com` to one of them",
         ),
     ] {
         let stint = Stint::start().await;
@@ -264,7 +264,7 @@ async fn nobody_says_yes_to_their_own_request() {
     let stint = Stint::start().await;
     let id = stint.ask(BOB, "Staging", "1 hour").await.unwrap();
     for button in ["approve", "deny"] {
-        let seen = stint.press(BOB, button, &id).await;
+        let seen = stint.decide_gone(BOB, button, &id).await;
         let told = seen["ephemerals"].to_string();
         let message = "Nobody decides on their own request: ask another approver.";
         assert!(told.contains(message), "{told}");

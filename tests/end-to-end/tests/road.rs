@@ -1,6 +1,6 @@
 //! The road from Slack to Okta and back.
 
-use end_to_end::{ALICE, BOB, HOUR, PROD, Stint, buttons, words};
+use end_to_end::{ALICE, BOB, DECIDING, HOUR, PROD, Stint, buttons, words};
 use serde_json::json;
 
 #[tokio::test]
@@ -10,7 +10,7 @@ async fn asked_approved_added_and_out_at_the_end() {
     assert_eq!(seen["view"]["callback_id"], "request");
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
     let card = stint.card(&id).await;
-    assert_eq!(buttons(&card), ["approve", "deny"]);
+    assert_eq!(buttons(&card), DECIDING);
     assert!(words(&card).contains("fixing INC-42: it is down"));
 
     stint.press(BOB, "approve", &id).await;

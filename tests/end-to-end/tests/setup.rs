@@ -5,7 +5,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
-use end_to_end::{ALICE, BOB, CAROL, ERRORS, HOUR, PROD, STAGING, Stint, buttons, words};
+use end_to_end::{ALICE, BOB, CAROL, DECIDING, ERRORS, HOUR, PROD, STAGING, Stint, buttons, words};
 use serde_json::{Value, json};
 
 const PUT_TOKEN: &str = "aws secretsmanager put-secret-value";
@@ -24,7 +24,7 @@ async fn before_the_okta_token_is_in_the_secret() {
     assert!(said.contains("*Okta Access* for *Prod*"), "{said}");
     assert_eq!(stint.count(ERRORS, PUT_TOKEN).await, 1);
     assert_eq!(stint.standing(&id).await, "pending");
-    assert_eq!(buttons(&stint.card(&id).await), ["approve", "deny"]);
+    assert_eq!(buttons(&stint.card(&id).await), DECIDING);
 
     let token = json!({"okta_api_token": local::OKTA_API_TOKEN});
     stint.post("secret", token).await;
@@ -87,7 +87,7 @@ async fn the_okta_token_may_not_add_anybody() {
     stint.press(BOB, "approve", &id).await;
     assert_eq!(stint.standing(&id).await, "pending", "somebody can mend it");
     let card = stint.card(&id).await;
-    assert_eq!(buttons(&card), ["approve", "deny"]);
+    assert_eq!(buttons(&card), DECIDING);
     assert!(words(&card).contains("Hint"), "{}", words(&card));
     assert_eq!(stint.request(&id).await["approvals"], json!([]));
     assert_eq!(stint.texts(ERRORS).await.len(), 1);

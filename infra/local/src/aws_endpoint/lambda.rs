@@ -79,9 +79,11 @@ fn may_invoke(caller: Caller, function: Function) -> bool {
         return false;
     };
     match caller {
-        Function::SlackIngress => function == Function::Approval,
-        Function::Approval => matches!(function, Function::Escalation | Function::Deescalation),
-        Function::Escalation => false,
-        Function::Deescalation => function == Function::Escalation,
+        // `approval` has Home tabs drawn again, by itself.
+        Function::SlackIngress | Function::Escalation => function == Function::Approval,
+        Function::Approval => function != Function::SlackIngress,
+        Function::Deescalation => {
+            matches!(function, Function::Escalation | Function::Approval)
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! What people decide.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{At, Effect, Loaded, Look, MembershipChange, Refusal, Submission, Transition};
 use crate::audit::{Actor, Step};
 use crate::membership::Membership;
 use crate::permit::{Action, Permit};
 use crate::request::{
-    Approval, CLAIM, Decision, Notice, Person, Place, Recipient, Request, State, Trouble, Why,
+    Approval, CLAIM, Card, Decision, Notice, Person, Place, Recipient, Request, State, Trouble, Why,
 };
 
 impl At<'_> {
@@ -17,10 +17,11 @@ impl At<'_> {
             return Err(Refusal::Twin(twin.clone()));
         }
         let chain_s = match &form.extends {
-            Some(_) => chain(form, loaded.extended.as_ref())?,
+            Some(_) => chain(form, loaded.extended.as_ref(), self.now)?,
             None => 0,
         };
         let mut request = new_request(form, chain_s, self.now);
+        let route = route(form, &mut request);
         let actor = Actor::from(&form.requester);
         let mut step = Transition::default();
         // A membership that Stint holds is no standing membership, however Okta answers.
@@ -39,7 +40,7 @@ impl At<'_> {
             .as_ref()
             .filter(|p| p.action() == Action::AutoApprove && form.requester.okta.is_some())
         {
-            request.add_card(Place::Channel);
+            request.cards.extend(route);
             request.add_card(Place::Requester);
             self.approved(&mut request);
             step.effects.push(Effect::Escalate(request.id.clone()));
@@ -49,8 +50,9 @@ impl At<'_> {
             entry.policy = permit.policies().to_vec();
             step.audit.push(entry);
         } else {
-            request.add_card(Place::Channel);
+            request.cards.extend(route);
             request.add_card(Place::Requester);
+            self.waits(&mut request);
         }
         let mut entry = self.entry(&request, Step::Request, None, actor);
         if !step.audit.is_empty() {
@@ -91,7 +93,14 @@ impl At<'_> {
         next.requester = requester.clone();
         next.trouble = None;
         next.approvals_needed = next.approvals_needed.max(needed);
-        next.add_card(Place::Approver(approval.by.slack.clone()));
+        let approver = &approval.by.slack;
+        if !next
+            .cards
+            .iter()
+            .any(|it| it.place == Place::Asked(approver.clone()))
+        {
+            next.add_card(Place::Approver(approver.clone()));
+        }
         next.approvals.push(approval);
         let mut step = Transition::default();
         if next.approvals.len() >= next.approvals_needed.max(1) as usize {
@@ -221,7 +230,7 @@ pub(super) fn repeat(request: &Request) -> Transition {
 }
 
 /// How many seconds the chain that `form` extends was approved for already.
-fn chain(form: &Submission, extended: Option<&Request>) -> Result<u64, Refusal> {
+fn chain(form: &Submission, extended: Option<&Request>, now: Timestamp) -> Result<u64, Refusal> {
     let no = |why: &str| Err(Refusal::NotExtendable(why.to_owned()));
     let Some(old) = extended.filter(|old| old.state == State::Active) else {
         return no("the access has ended");
@@ -232,7 +241,41 @@ fn chain(form: &Submission, extended: Option<&Request>) -> Result<u64, Refusal> 
     if form.duration_s > old.extendable_s() {
         return no("together they would last longer than the target's maximum");
     }
+    if old
+        .ends_at
+        .is_some_and(|end| now + seconds(form.duration_s) < end)
+    {
+        return no("it would end before the access that there is now");
+    }
     Ok(old.chain_s + old.duration_s)
+}
+
+/// The copies of the card for those who are asked: nobody is asked about their own request as long as
+/// there is anybody else.
+fn route(form: &Submission, request: &mut Request) -> Vec<Card> {
+    let own = Place::Asked(form.requester.slack.clone());
+    let others = |places: &[Place]| -> Vec<Place> {
+        let others = places.iter().filter(|place| **place != own);
+        others.cloned().collect()
+    };
+    request.fallback = others(&form.fallback);
+    let mut route = others(&form.route);
+    if route.is_empty() {
+        route = std::mem::take(&mut request.fallback);
+    }
+    if route.is_empty() {
+        route.clone_from(&form.route);
+    }
+    route.into_iter().map(Card::at).collect()
+}
+
+/// How many whole seconds.
+fn whole(time: SignedDuration) -> u64 {
+    time.as_secs().unsigned_abs()
+}
+
+fn seconds(seconds: u64) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
@@ -246,13 +289,13 @@ fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
         org: form.org.clone(),
         group: form.group.clone(),
         max_duration_s: form.max_duration_s,
-        request_channel: form.request_channel.clone(),
         error_channel: form.error_channel.clone(),
         notify: form.notify.clone(),
         requester: form.requester.clone(),
         duration_s: form.duration_s,
         reason: form.reason.clone(),
         fields: form.fields.clone(),
+        questions: form.questions.clone(),
         state: State::Pending,
         why: None,
         trouble: None,
@@ -272,7 +315,13 @@ fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
         extends: form.extends.clone(),
         chain_s,
         face: 1,
-        cards: Vec::new(),
+        cards: vec![Card::at(Place::Homes)],
+        fallback: Vec::new(),
+        fallback_after_s: whole(form.fallback_after),
+        fallback_at: None,
+        remind_at: None,
+        remind_after_s: form.remind_after.map_or(0, whole),
+        reminders: 0,
         owed: Vec::new(),
         drive_at: Some(expires_at),
         surfaces_at: Some(now + CLAIM),

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::reminders::warning;
 use super::{Answer, At, Effect, Event, Look, MembershipChange, Refusal, Transition};
 use crate::audit::Step;
 use crate::membership::{CALL_LIFE, CallKind, Membership, Next};
@@ -275,6 +276,10 @@ impl At<'_> {
         next.state = State::Active;
         next.trouble = None;
         next.drive_at = next.ends_at;
+        next.remind_at = next
+            .starts_at
+            .zip(next.ends_at)
+            .and_then(|(start, end)| warning(start, end));
         next.owe(Recipient::Requester, Notice::Active);
         self.changed(&mut next);
         let mut entry = self.entry(&next, Step::Activate, Some(State::Escalating), self.actor());
@@ -322,7 +327,9 @@ impl At<'_> {
                 hint: "see in Okta's System Log who adds the user again; it is tried on".to_owned(),
             };
             let trouble = match answer {
-                Answer::Done { .. } if item.tries > 2 => Some(&contradicted),
+                Answer::Done {
+                    seen_out: false, ..
+                } if item.tries > 2 => Some(&contradicted),
                 answer => answer.trouble(),
             };
             match trouble {
@@ -373,6 +380,7 @@ impl At<'_> {
                 next.undone.extend(approvals.map(|approval| approval.click));
                 next.approved_at = None;
                 next.drive_at = Some(next.expires_at);
+                self.waits(&mut next);
                 for to in [Recipient::Requester, Recipient::ErrorChannel] {
                     next.owe(to, Notice::Trouble(trouble.clone()));
                 }

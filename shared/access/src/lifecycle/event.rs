@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::membership::{Landed, Membership};
 use crate::names::{Click, Group, Org, RequestId, Stamp};
 use crate::permit::Permit;
-use crate::request::{Card, Owed, Person, Request, Trouble};
+use crate::request::{Asked, Card, Owed, Person, Place, Request, Trouble};
 
 /// What was loaded, consistently, before a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -86,6 +86,8 @@ pub enum Event {
     Repeat,
     /// The request is driven because it is due, and it waits for a decision.
     Expire,
+    /// Somebody must be reminded of the request, or others asked, because it is time.
+    Remind,
     /// `escalation` is about to announce a call.
     Escalate {
         /// What a read of Okta said, where one was needed.
@@ -121,13 +123,15 @@ pub enum Event {
     Claim,
     /// Cards were drawn and messages sent.
     Shown {
-        /// The copies of the card as they are now.
+        /// The copies of the card as they are now. One that could not be delivered shows the face
+        /// that was drawn, and was posted nowhere.
         cards: Vec<Card>,
         /// The messages that were sent.
         sent: Vec<Owed>,
         /// Whether the others must be tried again.
         again: bool,
-        /// What a person must mend before they can be sent.
+        /// Why the last of the copies that could not be delivered could not, and what a person can do
+        /// about it.
         trouble: Option<Trouble>,
     },
 }
@@ -191,8 +195,14 @@ pub struct Submission {
     pub group: Group,
     /// The longest that a chain of extensions may last, in seconds.
     pub max_duration_s: u64,
-    /// Where the card goes.
-    pub request_channel: String,
+    /// Where its card goes for those who decide; at least one place that asks.
+    pub route: Vec<Place>,
+    /// Where it goes too if nobody answers, or if it can be posted nowhere else.
+    pub fallback: Vec<Place>,
+    /// How long it waits before it goes there.
+    pub fallback_after: SignedDuration,
+    /// How long it waits before the first reminder, if there are to be any.
+    pub remind_after: Option<SignedDuration>,
     /// Where failures are told.
     pub error_channel: String,
     /// Who is mentioned on the card.
@@ -205,6 +215,8 @@ pub struct Submission {
     pub reason: String,
     /// The flow's own fields.
     pub fields: BTreeMap<String, String>,
+    /// How people see these, by name.
+    pub questions: BTreeMap<String, Asked>,
     /// How many different people must approve.
     pub approvals_needed: u32,
     /// How long it waits for them.

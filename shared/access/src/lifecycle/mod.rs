@@ -7,6 +7,7 @@ mod decisions;
 mod drives;
 mod event;
 mod outcome;
+mod reminders;
 mod surfaces;
 #[cfg(test)]
 mod tests;
@@ -134,6 +135,7 @@ impl At<'_> {
             }
             Event::Unknown { trouble } => self.unknown(request, trouble),
             Event::Expire => self.expire(request),
+            Event::Remind => self.remind(request),
             Event::Escalate { look } => self.escalate(request, membership, *look),
             Event::Unfit { mendable, trouble } => {
                 self.may_escalate(request)?;
@@ -161,12 +163,14 @@ impl At<'_> {
     // What the steps have in common. None of these counts a version but `changed` and `written`.
 
     fn approved(&self, request: &mut Request) {
+        request.hush();
         request.state = State::Approved;
         request.approved_at = Some(self.now);
         request.drive_at = Some(self.now + CLAIM);
     }
 
     fn deescalating(&self, request: &mut Request, why: Why) {
+        request.hush();
         request.state = State::Deescalating;
         request.why = Some(why);
         request.over_at = Some(request.ends_at.map_or(self.now, |end| end.min(self.now)));
@@ -209,6 +213,7 @@ impl At<'_> {
     }
 
     fn finish(&self, request: &mut Request, state: State, why: Option<Why>) {
+        request.hush();
         request.state = state;
         request.why = why;
         request.drive_at = None;

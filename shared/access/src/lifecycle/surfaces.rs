@@ -1,8 +1,9 @@
 //! What the cards of a request show, and who draws them.
 
+use super::reminders::forward;
 use super::{At, Refusal, Transition};
 use crate::membership::back_off;
-use crate::request::{CLAIM, Card, Notice, Owed, Recipient, Request, Trouble};
+use crate::request::{CLAIM, Card, Notice, Owed, Recipient, Request, State, Trouble};
 
 impl At<'_> {
     pub(super) fn claim(&self, request: &Request) -> Result<Transition, Refusal> {
@@ -43,13 +44,42 @@ impl At<'_> {
             }
         }
         next.version += 1;
-        if let Some(trouble) = trouble
-            && !trouble.is_known(next.trouble.as_ref())
-        {
-            next.trouble = Some(trouble.clone());
+        let mut step = Transition::default();
+        let mut again = again;
+        let is_posted = |it: &Request| it.asking().any(|card| card.posted.is_some());
+        if next.state == State::Pending && is_posted(&next) && !is_posted(request) {
+            // Whatever kept it from being posted is mended.
+            next.face += u64::from(next.trouble.take().is_some());
+        }
+        let is_nowhere = next.asking().next().is_some() && next.asking().all(Card::is_lost);
+        let lost = |it: &Request| it.asking().filter(|card| card.is_lost()).count();
+        if !is_nowhere && lost(&next) > lost(request) {
+            // The other copies say who could not be reached.
             next.face += 1;
-            for to in [Recipient::Requester, Recipient::ErrorChannel] {
-                next.owe(to, Notice::Trouble(trouble.clone()));
+        }
+        if is_nowhere && !next.state.is_final() {
+            if next.state != State::Pending || next.fallback.is_empty() {
+                again = true;
+                for card in next.cards.iter_mut().filter(|card| card.place.asks()) {
+                    card.shows = 0;
+                }
+            }
+            if next.state != State::Pending {
+                // Nobody has to be asked.
+            } else if next.fallback.is_empty() {
+                // Nobody else can be asked: somebody must mend it.
+                if let Some(trouble) = trouble.filter(|it| !it.is_known(next.trouble.as_ref())) {
+                    next.trouble = Some(trouble.clone());
+                    next.face += 1;
+                    for to in [Recipient::Requester, Recipient::ErrorChannel] {
+                        next.owe(to, Notice::Trouble(trouble.clone()));
+                    }
+                }
+            } else {
+                again = false;
+                forward(&mut next);
+                next.face += 1;
+                step.audit.push(self.forwarded(&next));
             }
         }
         let tries = next.surfaces_tries.saturating_add(1);
@@ -62,9 +92,7 @@ impl At<'_> {
             let wait = back_off(tries, self.stamp) * tries.min(10).cast_signed();
             (Some(self.now + wait), tries)
         };
-        Transition {
-            request: Some(next),
-            ..Transition::default()
-        }
+        step.request = Some(next);
+        step
     }
 }

@@ -225,7 +225,7 @@ impl Policy {
         }
 
         let now = question.now.to_zoned_datetime(TimeZone::UTC);
-        let now_text = now.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string();
+        let now_text = format!("{:.3}", question.now);
         let long = |number: i64| RestrictedExpression::new_long(number);
         let mut context = vec![
             ("requester", RestrictedExpression::new_entity_uid(requester)),
@@ -337,6 +337,6 @@ fn text(name: &str, value: &str) -> (String, RestrictedExpression) {
 
 fn sorted(ids: impl Iterator<Item = String>) -> Vec<String> {
     let mut ids: Vec<String> = ids.collect();
-    ids.sort();
+    ids.sort_unstable();
     ids
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy_core::ast::{self, BinaryOp, ExprKind};
 use miette::Diagnostic;
-use serde_json::Value;
 
 use super::{Policy, SCHEMA};
 use crate::flows::{Lines, Mistake, Mistakes, is_group_id, is_slack_id, is_slug, quoted};
@@ -70,7 +70,7 @@ fn policies(text: &str, lines: &Lines, mistakes: &mut Mistakes) -> Option<Policy
     }
     // Cedar numbers the policies in the order of the text.
     let mut numbered: Vec<_> = parsed.policies().collect();
-    numbered.sort_by_key(|policy| {
+    numbered.sort_unstable_by_key(|policy| {
         let id = policy.id().to_string();
         id.trim_start_matches("policy").parse::<usize>().ok()
     });
@@ -134,10 +134,7 @@ fn oddities(policy: &cedar_policy::Policy) -> BTreeSet<String> {
         }
     }
     // Cedar would answer "not a member" of anybody whose groups it was not told.
-    if policy
-        .to_json()
-        .is_ok_and(|json| asks_for_others_groups(&json))
-    {
+    if asks_for_others_groups(policy) {
         odd.insert(
             "this policy asks which groups somebody other than the principal is in, which is not \
              known, expected only `principal in …` and `resource in …`"
@@ -147,18 +144,20 @@ fn oddities(policy: &cedar_policy::Policy) -> BTreeSet<String> {
     odd
 }
 
-/// Whether `json`, a policy in Cedar's JSON format, has an `in` whose left side is not a variable.
-fn asks_for_others_groups(json: &Value) -> bool {
-    let is_variable = |left: &Value| left.get("Var").is_some();
-    match json {
-        Value::Array(items) => items.iter().any(asks_for_others_groups),
-        Value::Object(members) => members.iter().any(|(name, value)| {
-            let tests_membership = name == "in" || (name == "is" && value.get("in").is_some());
-            let left = value.get("left").filter(|_| tests_membership);
-            left.is_some_and(|left| !is_variable(left)) || asks_for_others_groups(value)
-        }),
-        _ => false,
-    }
+/// Whether `policy` has an `in` whose left side is not a variable.
+fn asks_for_others_groups(policy: &cedar_policy::Policy) -> bool {
+    let policy: &ast::Policy = policy.as_ref();
+    let condition = policy.condition();
+    condition
+        .subexpressions()
+        .any(|expression| match expression.expr_kind() {
+            ExprKind::BinaryApp {
+                op: BinaryOp::In,
+                arg1,
+                ..
+            } => !matches!(arg1.expr_kind(), ExprKind::Var(_)),
+            _ => false,
+        })
 }
 
 /// Where `policy` begins in `text`, from the byte `after` on and not in a comment.
@@ -183,9 +182,9 @@ fn noted<'a, D: Diagnostic + 'a>(
             text.replace(&format!(" for Action::\"{}\"", action.as_str()), "")
         })
     };
-    found
-        .map(|error| (line_of(error, lines), of_no_action(told(error))))
-        .collect()
+    let mut noted = BTreeSet::new();
+    noted.extend(found.map(|error| (line_of(error, lines), of_no_action(told(error)))));
+    noted
 }
 
 fn line_of(error: &dyn Diagnostic, lines: &Lines) -> usize {

@@ -116,6 +116,8 @@ async fn a_message_is_posted_changed_and_shown_to_one() {
     client.update_message(&posted, &message).await.unwrap();
     let user = SlackUser::new("U1");
     client.post_ephemeral("C9", &user, &message).await.unwrap();
+    let reply = client.post_reply(&posted, &message).await.unwrap();
+    assert_eq!(reply, posted);
 
     let asked = fake.asked.lock().unwrap();
     let blocks =
@@ -133,6 +135,13 @@ async fn a_message_is_posted_changed_and_shown_to_one() {
             "chat.postEphemeral",
             json!({"channel": "C9", "user": "U1", "text": "hello", "blocks": blocks}),
         ),
+        (
+            "chat.postMessage",
+            json!({
+                "channel": "C9", "thread_ts": "1.2", "reply_broadcast": true, "unfurl_links": false,
+                "text": "hello", "blocks": blocks,
+            }),
+        ),
     ];
     for (asked, (method, body)) in asked.iter().zip(expected) {
         assert_eq!(asked.path, format!("/slack/api/{method}"));
@@ -140,7 +149,7 @@ async fn a_message_is_posted_changed_and_shown_to_one() {
         assert_eq!(asked.authorization, "Bearer xoxb-1");
         assert_eq!(asked.json(), body);
     }
-    assert_eq!(asked.len(), 3);
+    assert_eq!(asked.len(), 4);
 }
 
 #[tokio::test]

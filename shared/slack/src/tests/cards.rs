@@ -1,19 +1,20 @@
 use std::collections::BTreeMap;
 
 use access::{
-    Approval, Click, Decision, Group, Notice, Org, Owed, Person, Place, Recipient, Request,
-    RequestId, SlackUser, State, Trouble, Why,
+    Approval, Card, Click, Decision, Group, Notice, Org, Owed, Person, Place, Posted, Recipient,
+    Request, RequestId, SlackUser, State, Trouble, Why,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::limits::{anything, assert_message};
-use crate::card::card;
+use crate::blocks::Button;
+use crate::card::{card, everything};
 use crate::form::Again;
-use crate::notice::{notice, place, problem, told};
+use crate::notice::{notice, place, problem, retry, told};
 
-fn person(slack: &str) -> Person {
+pub(super) fn person(slack: &str) -> Person {
     Person {
         slack: SlackUser::new(slack),
         okta: None,
@@ -21,7 +22,7 @@ fn person(slack: &str) -> Person {
     }
 }
 
-fn at(minute: i64) -> Timestamp {
+pub(super) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_510_800 + minute * 60).unwrap()
 }
 
@@ -35,13 +36,13 @@ pub(super) fn request(state: State) -> Request {
         org: Org::new("myco.okta.com"),
         group: Group::new("00g2prodadmins"),
         max_duration_s: 3600,
-        request_channel: "#sym-requests".to_owned(),
         error_channel: "#sym-errors".to_owned(),
         notify: Vec::new(),
         requester: person("U01ALICE"),
         duration_s: 1800,
         reason: "fixing INC-42".to_owned(),
         fields: BTreeMap::new(),
+        questions: BTreeMap::new(),
         state,
         why: None,
         trouble: None,
@@ -61,7 +62,17 @@ pub(super) fn request(state: State) -> Request {
         extends: None,
         chain_s: 0,
         face: 1,
-        cards: Vec::new(),
+        cards: vec![
+            shown_at(Place::Homes),
+            shown_at(Place::Channel("#sym-requests".to_owned())),
+            shown_at(Place::Requester),
+        ],
+        fallback: Vec::new(),
+        fallback_after_s: 0,
+        fallback_at: None,
+        remind_at: None,
+        remind_after_s: 3600,
+        reminders: 0,
         owed: Vec::new(),
         drive_at: None,
         surfaces_at: None,
@@ -69,7 +80,33 @@ pub(super) fn request(state: State) -> Request {
     }
 }
 
-fn approved(state: State) -> Request {
+/// A copy of the card that was posted.
+pub(super) fn shown_at(place: Place) -> Card {
+    let posted = Posted {
+        channel: "C01REQUESTS".to_owned(),
+        ts: "1795510800.000100".to_owned(),
+    };
+    Card {
+        posted: Some(posted).filter(|_| place != Place::Homes),
+        place,
+        shows: 1,
+    }
+}
+
+/// One that could not be delivered.
+pub(super) fn lost_at(place: Place) -> Card {
+    Card {
+        posted: None,
+        place,
+        shows: 1,
+    }
+}
+
+pub(super) fn asked(slack: &str) -> Place {
+    Place::Asked(SlackUser::new(slack))
+}
+
+pub(super) fn approved(state: State) -> Request {
     Request {
         approvals: vec![Approval {
             by: person("U02BOB"),
@@ -83,7 +120,7 @@ fn approved(state: State) -> Request {
     }
 }
 
-fn decided(state: State, why: Option<Why>, by: &str, note: Option<&str>) -> Request {
+pub(super) fn decided(state: State, why: Option<Why>, by: &str, note: Option<&str>) -> Request {
     Request {
         why,
         decision: Some(Decision {
@@ -119,7 +156,7 @@ fn seen(request: &Request, place: &Place) -> (String, Vec<String>) {
 }
 
 fn channel(request: &Request) -> (String, Vec<String>) {
-    seen(request, &Place::Channel)
+    seen(request, &Place::Channel("#sym-requests".to_owned()))
 }
 
 fn requester(request: &Request) -> (String, Vec<String>) {
@@ -145,7 +182,7 @@ const CLOSED: &str = "|2026-11-24 09:40 UTC>";
 fn a_pending_request_says_who_wants_what_and_asks() {
     says!(
         channel(&request(State::Pending)),
-        &["approve", "deny"],
+        &["approve", "approve_note", "deny"],
         "*Okta Access* request by <@U01ALICE> 🔑",
         "*Prod* · _fixing INC-42_ · 30 minutes",
     );
@@ -174,7 +211,7 @@ fn a_pending_request_says_who_is_asked_who_approved_and_what_is_wrong() {
     });
     says!(
         channel(&it),
-        &["approve", "deny"],
+        &["approve", "approve_note", "deny"],
         "Asked: <!subteam^S0614TZR7>, <@U03CAROL>, &lt;!channel&gt;",
         "Approved by <@U02BOB> (1 of 2)",
         "⚠️ the Okta token is not valid\n*Hint* put a new one into the secret",
@@ -190,7 +227,7 @@ fn a_pending_request_says_who_is_asked_who_approved_and_what_is_wrong() {
     says!(
         approver(&it),
         &[],
-        "waits in #sym-requests for approval again"
+        "waits for approval again: sent to #sym-requests"
     );
 }
 
@@ -303,7 +340,8 @@ fn what_is_over_says_when_by_whom_and_why_and_can_only_be_asked_for_again() {
             Some("not today <!here>")
         )),
         &[],
-        "<@U02BOB>: _not today &lt;!here&gt;_"
+        "Denied by <@U02BOB> at <!date^1795513200^{date_short_pretty} {time}|2026-11-24 09:40 UTC>\n> not \
+         today &lt;!here&gt;"
     );
     says!(requester(&elapsed), &["again"], "may keep you signed in");
     let superseded = Request {
@@ -360,7 +398,7 @@ fn the_requester_is_told_what_became_of_it() {
     );
     let expired = words(&request(State::Expired), me(), Notice::Expired);
     assert!(
-        expired.contains("nobody in #sym-requests answered"),
+        expired.contains("has expired: nobody answered. Asked: #sym-requests."),
         "{expired}"
     );
     let ended = words(
@@ -419,6 +457,282 @@ fn an_error_says_what_where_and_what_to_do() {
     }
 }
 
+#[test]
+fn the_person_who_is_asked_has_the_same_card_as_a_channel() {
+    let mut it = request(State::Pending);
+    it.cards = vec![
+        shown_at(asked("U02BOB")),
+        shown_at(asked("U03CAROL")),
+        lost_at(asked("U09GONE")),
+        shown_at(Place::Requester),
+    ];
+    says!(
+        seen(&it, &asked("U02BOB")),
+        &["approve", "approve_note", "deny"],
+        "*Okta Access* request by <@U01ALICE> 🔑",
+        "Asked: <@U02BOB>, <@U03CAROL>\nCould not be reached: <@U09GONE>",
+    );
+    says!(
+        requester(&it),
+        &["cancel"],
+        "Sent to <@U02BOB>, <@U03CAROL>\nCould not be reached: <@U09GONE>"
+    );
+    it.state = State::Active;
+    says!(seen(&it, &asked("U02BOB")), &["revoke"], "✅");
+}
+
+#[test]
+fn where_nobody_can_be_reached_the_requester_is_told() {
+    let mut it = request(State::Pending);
+    it.cards = vec![Card {
+        shows: 0,
+        ..lost_at(Place::Channel("#sym-requests".to_owned()))
+    }];
+    // It is on its way.
+    says!(requester(&it), &["cancel"], "Sent to #sym-requests");
+    it.trouble = Some(Trouble {
+        error: "the card could not be posted".to_owned(),
+        hint: "invite the app".to_owned(),
+    });
+    says!(
+        requester(&it),
+        &["cancel"],
+        "Nobody could be reached yet: #sym-requests",
+        "*Hint* invite the app"
+    );
+    it.trouble = None;
+    it.cards = vec![
+        lost_at(Place::Channel("#sym-requests".to_owned())),
+        shown_at(Place::Channel("C02ONCALL".to_owned())),
+    ];
+    says!(
+        requester(&it),
+        &["cancel"],
+        "Sent to <#C02ONCALL>\nCould not be reached: #sym-requests"
+    );
+    says!(
+        seen(&it, &Place::Channel("C02ONCALL".to_owned())),
+        &["approve", "approve_note", "deny"],
+        "Could not be reached: #sym-requests"
+    );
+}
+
+#[test]
+fn the_requester_knows_who_else_is_asked_and_when() {
+    let mut it = request(State::Pending);
+    it.fallback = vec![asked("U03CAROL")];
+    it.fallback_at = Some(at(40));
+    let (text, _) = requester(&it);
+    let line = "Goes to <@U03CAROL> too if nobody answers until <!date^";
+    assert!(text.contains(line) && text.contains(CLOSED), "{text}");
+    // Who is not asked yet is mentioned nowhere else.
+    let (text, _) = channel(&it);
+    assert!(!text.contains("CAROL"), "{text}");
+}
+
+#[test]
+fn an_expired_request_says_who_was_asked() {
+    let mut it = request(State::Expired);
+    it.notify = vec!["S0614TZR7".to_owned()];
+    it.cards.push(shown_at(asked("U03CAROL")));
+    it.cards.push(lost_at(asked("U09GONE")));
+    let line = "nobody answered\nAsked: <!subteam^S0614TZR7>, #sym-requests, <@U03CAROL>\nCould not be reached: \
+         <@U09GONE>";
+    says!(channel(&it), &[], line);
+    says!(requester(&it), &["again"], line);
+}
+
+#[test]
+fn an_extension_says_from_when_it_counts_and_that_it_takes_nothing_away() {
+    let it = Request {
+        extends: Some(RequestId::new("T1-V0")),
+        ..request(State::Pending)
+    };
+    let counts = "the 30 minutes count from the approval on, instead of what is left then, and never end \
+                  earlier";
+    says!(
+        channel(&it),
+        &["approve", "approve_note", "deny"],
+        "Extends access that they have now: ",
+        counts
+    );
+    says!(
+        requester(&it),
+        &["cancel"],
+        "Extends access that you have now: ",
+        counts
+    );
+}
+
+#[test]
+fn revoking_asks_first_and_says_what_it_does_not_do() {
+    let json = serde_json::to_value(card(
+        &approved(State::Active),
+        &Place::Channel("#x".to_owned()),
+    ));
+    let text = json.unwrap().to_string();
+    assert!(text.contains("may keep them signed in"), "{text}");
+}
+
+#[test]
+fn notes_are_shown_and_empty_ones_are_not() {
+    let mut it = approved(State::Active);
+    it.approvals[0].note = Some(" only\nthe replica <!here> ".to_owned());
+    says!(
+        channel(&it),
+        &["revoke"],
+        "<@U02BOB>: _only the replica &lt;!here&gt;_"
+    );
+    it.approvals[0].note = Some(" \n".to_owned());
+    let (text, _) = channel(&it);
+    assert!(!text.contains("<@U02BOB>: "), "{text}");
+}
+
+#[test]
+fn what_was_shortened_is_one_click_away() {
+    let long = |words: usize| "word ".repeat(words).trim().to_owned();
+    let plain = request(State::Pending);
+    let mut all = vec![plain.clone(); 6];
+    all[0].reason = long(100);
+    all[1].label = long(60);
+    all[2].fields.insert("ticket".to_owned(), long(60));
+    all[3].approvals = approved(State::Pending).approvals;
+    all[3].approvals[0].note = Some(long(60));
+    all[4].trouble = Some(Trouble {
+        error: long(200),
+        hint: String::new(),
+    });
+    all[5].trouble = Some(Trouble {
+        error: "no".to_owned(),
+        hint: long(200),
+    });
+    for it in &all {
+        says!(
+            channel(it),
+            &["approve", "approve_note", "deny", "details"],
+            "…"
+        );
+        says!(requester(it), &["cancel", "details"], "…");
+        let everything = everything(it);
+        assert_message(&everything);
+        let json = serde_json::to_value(&everything).unwrap();
+        assert!(!json["blocks"].to_string().contains('…'), "{json:#}");
+        for text in [&it.reason, &it.label] {
+            assert!(
+                json["blocks"].to_string().contains(text.as_str()),
+                "{json:#}"
+            );
+        }
+    }
+    let denied = decided(State::Denied, None, "U02BOB", Some(&long(100)));
+    says!(channel(&denied), &["details"], "…");
+}
+
+#[test]
+fn everything_says_it_all() {
+    let mut it = decided(State::Denied, None, "U03CAROL", Some("not\ntoday"));
+    it.reason = "one\n\ntwo <!here>\n".to_owned() + &"x".repeat(3000);
+    it.approvals[0].note = Some("fine by me".to_owned());
+    it.fields.insert("ticket".to_owned(), "INC-42".to_owned());
+    it.cards.push(lost_at(asked("U09GONE")));
+    let message = everything(&it);
+    assert_message(&message);
+    let json = serde_json::to_value(&message).unwrap();
+    let blocks = json["blocks"].as_array().unwrap().iter();
+    let texts = blocks.map(|block| block["text"]["text"].as_str().unwrap());
+    let text = texts.collect::<Vec<_>>().join("\n");
+    for part in [
+        "*Okta Access* request by <@U01ALICE>",
+        "*Prod* for 30 minutes",
+        "*Reason* one\ntwo &lt;!here&gt;\n",
+        "*ticket* INC-42",
+        "*Approved* by <@U02BOB> at <!date^1795510860",
+        ": fine by me",
+        "*Denied* by <@U03CAROL> at <!date^",
+        ": not\ntoday",
+        "*Asked for* at <!date^1795510800",
+        "*Over* at <!date^",
+        "*State* denied",
+        "*Asked* #sym-requests",
+        "*Could not be reached* <@U09GONE>",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in:\n{text}");
+    }
+    assert_eq!(text.matches('x').count(), 3000);
+
+    it.approvals = vec![it.approvals[0].clone(); 10];
+    for approval in &mut it.approvals {
+        approval.note = Some("y".repeat(1000));
+    }
+    let text = serde_json::to_string(&everything(&it)).unwrap();
+    assert!(text.contains("more than Slack takes in one message"));
+}
+
+#[test]
+fn what_is_written_from_right_to_left_leaves_the_rest_where_it_is() {
+    let mut it = request(State::Pending);
+    it.reason = "לתקן 42\u{202e}".to_owned();
+    says!(
+        channel(&it),
+        &["approve", "approve_note", "deny"],
+        "*Prod* · _\u{2068}לתקן 42\u{2069}_ · 30 minutes"
+    );
+}
+
+#[test]
+fn a_reminder_says_what_waits_and_calls_those_who_are_mentioned() {
+    let mut it = request(State::Pending);
+    it.notify = vec!["S0614TZR7".to_owned(), "U03CAROL".to_owned()];
+    let channel = Recipient::Card(Place::Channel("#sym-requests".to_owned()));
+    let text = words(&it, channel, Notice::Reminder);
+    assert!(
+        text.contains(
+            "Still waiting for an answer: *Prod* for 30 minutes, asked for by <@U01ALICE>"
+        ) && text.contains("\\n<!subteam^S0614TZR7>, <@U03CAROL>"),
+        "{text}"
+    );
+    let text = words(&it, Recipient::Card(asked("U02BOB")), Notice::Reminder);
+    assert!(
+        text.contains("Still waiting for an answer") && !text.contains("CAROL"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_end_is_announced_with_what_can_be_done_about_it() {
+    let it = approved(State::Active);
+    let text = words(&it, Recipient::Requester, Notice::Ending);
+    for part in [
+        "Your access to *Prod* ends at <!date^",
+        DATE,
+        "\"done\"",
+        "\"extend\"",
+        "may keep you signed in",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in {text}");
+    }
+    let full = Request {
+        chain_s: 1800,
+        ..it
+    };
+    let text = words(&full, Recipient::Requester, Notice::Ending);
+    assert!(
+        text.contains("\"done\"") && !text.contains("\"extend\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_message_can_offer_another_try() {
+    let message = retry(
+        "The form came too late.",
+        Button::new("ask", "Try again", "prod 1h"),
+    );
+    assert_message(&message);
+    let json = serde_json::to_value(&message).unwrap();
+    assert_eq!(json["blocks"][1]["elements"][0]["value"], "prod 1h");
+}
+
 fn any_state() -> impl Strategy<Value = (State, Option<Why>)> {
     let states = prop::sample::select(vec![
         State::Pending,
@@ -444,7 +758,7 @@ fn any_state() -> impl Strategy<Value = (State, Option<Why>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
     fn no_request_breaks_a_card_or_a_message(
@@ -452,7 +766,7 @@ proptest! {
         texts in prop::collection::vec(anything(), 1..12),
         duration_s in any::<u64>(),
         approvals in 0..70_usize,
-        notify in 0..300_usize,
+        notify in 0..60_usize,
     ) {
         let text = |at: usize| texts[at % texts.len()].clone();
         let mut it = decided(state, why, "U02BOB", Some(&text(0)));
@@ -460,7 +774,13 @@ proptest! {
         it.flow_label = text(2);
         it.label = text(3);
         it.reason = text(4);
-        it.request_channel = text(5);
+        it.cards = vec![
+            shown_at(Place::Channel(text(5))), lost_at(Place::Channel(text(6))), shown_at(asked(&text(7))),
+            lost_at(asked("U00000009")),
+        ];
+        it.fallback = vec![Place::Channel(text(8)), asked(&text(9))];
+        it.fallback_at = Some(at(30));
+        it.extends = (approvals % 2 == 0).then(|| RequestId::new("T1-V0"));
         it.group = Group::new(text(6).chars().take(100).collect::<String>());
         it.duration_s = duration_s;
         it.max_duration_s = u64::MAX;
@@ -472,18 +792,25 @@ proptest! {
         }).collect();
         let trouble = Trouble { error: text(7), hint: text(8) };
         it.trouble = Some(trouble.clone());
-        for place in [Place::Channel, Place::Requester, Place::Approver(SlackUser::new("U00000001"))] {
+        for place in [Place::Channel(text(5)), asked(&text(7)), Place::Homes, Place::Requester, Place::Approver(SlackUser::new("U00000001"))] {
             let message = card(&it, &place);
             assert_message(&message);
             let json = serde_json::to_value(&message).unwrap();
             for value in button_values(&json) {
                 prop_assert!(value == "T1-V1" || Again::read(&value).is_some(), "{value}");
             }
+            // Whatever there is to say, what can be done stays.
+            let (_, buttons) = seen(&it, &place);
+            let waits = state == State::Pending && place.asks();
+            prop_assert!(!waits || buttons.starts_with(&["approve".to_owned()]), "{buttons:?}");
         }
-        for to in [Recipient::Requester, Recipient::Person(SlackUser::new("U1")), Recipient::ErrorChannel] {
+        assert_message(&everything(&it));
+        assert_message(&retry(crate::text::escaped(&text(0)), Button::new("ask", &text(1), &text(2))));
+        for to in [Recipient::Requester, Recipient::Person(SlackUser::new("U1")), Recipient::ErrorChannel,
+            Recipient::Card(Place::Channel(text(5))), Recipient::Card(asked("U1"))] {
             for told in [
                 Notice::Active, Notice::Denied, Notice::Expired, Notice::Ended, Notice::Failed,
-                Notice::AlreadyMember, Notice::Trouble(trouble.clone()),
+                Notice::AlreadyMember, Notice::Trouble(trouble.clone()), Notice::Reminder, Notice::Ending,
             ] {
                 words(&it, to.clone(), told);
             }

@@ -121,7 +121,7 @@ fn filled(view: &View) -> [Value; 3] {
 }
 
 /// `view` as Slack sends it back.
-fn sent(view: &View) -> ViewRef {
+pub(super) fn sent(view: &View) -> ViewRef {
     let mut view = json(view);
     view["id"] = json!("V1");
     let payload = json!({
@@ -163,6 +163,7 @@ fn again(group: &str, duration_s: u64, up_to_s: Option<u64>) -> Again {
         duration_s,
         reason: Some("fixing INC-42".to_owned()),
         up_to_s,
+        asked_from: None,
     }
 }
 
@@ -446,7 +447,7 @@ fn asking_again_offers_what_is_offered_now() {
 #[test]
 fn a_command_fills_the_form() {
     let flows = flows(&[OKTA]);
-    let fills = |text: &str| filled(&form::prefilled(&flows, text));
+    let fills = |text: &str| filled(&form::prefilled(&flows, text, None));
     let none = || Value::Null;
     for (text, expected) in [
         ("", [none(), none(), none()]),
@@ -479,7 +480,7 @@ fn a_command_fills_the_form() {
     ] {
         assert_eq!(fills(text), expected, "{text}");
     }
-    let view = form::prefilled(&flows, "prod 4h x");
+    let view = form::prefilled(&flows, "prod 4h x", None);
     assert_eq!(filled(&view), [json!("00gprod"), none(), json!("x")]);
     assert!(
         json(&view)
@@ -491,7 +492,7 @@ fn a_command_fills_the_form() {
 #[test]
 fn a_command_finds_the_flow() {
     let flows = flows(&[OKTA, AWS]);
-    let fills = |text: &str| filled(&form::prefilled(&flows, text));
+    let fills = |text: &str| filled(&form::prefilled(&flows, text, None));
     assert_eq!(
         fills("billing 1h x"),
         [json!("00gbilling"), json!("3600"), json!("x")]
@@ -509,7 +510,7 @@ fn a_command_finds_the_flow() {
         ("staging 1h x", json!("00gawsstaging")),
         ("1h x", Value::Null),
     ] {
-        let view = form::prefilled(&flows, text);
+        let view = form::prefilled(&flows, text, None);
         let shown = json(&view);
         assert_eq!(shown["callback_id"], PICKER);
         assert_eq!(
@@ -529,9 +530,180 @@ fn a_command_finds_the_flow() {
 
 #[test]
 fn without_a_flow_there_is_a_welcome() {
-    let view = json(&form::prefilled(&flows(&[]), "prod 1h x"));
+    let view = json(&form::prefilled(&flows(&[]), "prod 1h x", None));
     assert_eq!(view["submit"], Value::Null);
     assert!(view.to_string().contains("no flow is configured"));
+}
+
+#[test]
+fn a_chosen_target_offers_its_own_durations() {
+    let flows = flows(&[OKTA]);
+    let view = json(&form::prefilled(&flows, "prod", None));
+    let duration = block(&view, "duration");
+    assert_eq!(
+        labels(&duration["element"]["options"]),
+        ["30 minutes", "1 hour"]
+    );
+    assert_eq!(
+        duration["hint"]["text"],
+        "Prod is given for at most 1 hour."
+    );
+    assert_eq!(block(&view, "target")["dispatch_action"], true);
+    assert_eq!(block(&view, "reason")["dispatch_action"], Value::Null);
+
+    let one = self::flows(&["
+[[flow]]
+name = \"one\"
+label = \"One\"
+request_channel = \"#x\"
+durations = [\"1h\"]
+[[flow.target]]
+label = \"Only\"
+group_id = \"00gonly\"
+"]);
+    let view = json(&plain(&one, "one"));
+    assert_eq!(block(&view, "target")["dispatch_action"], Value::Null);
+    assert_eq!(
+        block(&view, "duration")["hint"]["text"],
+        "Only is given for at most 1 hour."
+    );
+}
+
+#[test]
+fn another_target_redraws_the_form_and_loses_nothing() {
+    let flows = flows(&[OKTA, AWS]);
+    let view = sent(&form::prefilled(&flows, "billing", Some("C01REQUESTS")));
+    let filled_in = [
+        ("target", "00gawsstaging"),
+        ("duration", "7200"),
+        ("reason", "month's end"),
+        ("ticket", "INC-42"),
+        ("people", "3"),
+        ("env", "Green"),
+        ("who", "U02BOB"),
+        ("day", "2026-11-24"),
+    ]
+    .map(|(id, value)| (id.to_owned(), value.to_owned()));
+    let view = form::redrawn(&flows, &view, &filled_in.into()).unwrap();
+    assert_eq!(
+        filled(&view),
+        [json!("00gawsstaging"), json!("7200"), json!("month's end")]
+    );
+    let shown = json(&view);
+    assert_eq!(initial(&shown, "ticket"), "INC-42");
+    assert_eq!(initial(&shown, "people"), "3");
+    assert_eq!(initial(&shown, "env"), "Green");
+    assert_eq!(block(&shown, "who")["element"]["initial_user"], "U02BOB");
+    assert_eq!(
+        block(&shown, "day")["element"]["initial_date"],
+        "2026-11-24"
+    );
+    assert!(
+        shown["private_metadata"]
+            .as_str()
+            .unwrap()
+            .contains("C01REQUESTS")
+    );
+
+    // What the new target does not offer is said, and nothing odd reaches Slack.
+    let odd = [
+        ("target", "00gprod"),
+        ("duration", "14400"),
+        ("reason", ""),
+        ("day", "soon"),
+        ("who", "bob"),
+        ("people", "1.5"),
+    ]
+    .map(|(id, value)| (id.to_owned(), value.to_owned()));
+    let view = form::redrawn(&flows, &sent(&plain(&flows, "okta")), &odd.into()).unwrap();
+    assert_eq!(filled(&view), [json!("00gprod"), Value::Null, Value::Null]);
+    let text = json(&view).to_string();
+    assert!(text.contains("4 hours is not offered for *Prod*"), "{text}");
+
+    let gone = sent(&plain(&flows, "aws"));
+    assert_eq!(
+        form::redrawn(&self::flows(&[OKTA]), &gone, &[].into()),
+        None
+    );
+}
+
+#[test]
+fn an_extension_that_is_redrawn_stays_one() {
+    let flows = flows(&[OKTA]);
+    let extend = again("00gprod", 1800, Some(1800));
+    let view = form::form(&flows.flows[0], &extend.prefill(), Some(&extend));
+    let values = [("target".to_owned(), "00gprod".to_owned())].into();
+    let view = form::redrawn(&flows, &sent(&view), &values).unwrap();
+    let values = [
+        ("target", "00gprod"),
+        ("duration", "1800"),
+        ("reason", "more"),
+    ];
+    let read = read(&flows, &view, &values).unwrap();
+    assert_eq!(read.extends, Some(RequestId::new("T1-V0")));
+    let shown = json(&view);
+    assert_eq!(
+        labels(&block(&shown, "duration")["element"]["options"]),
+        ["30 minutes"]
+    );
+    assert!(
+        shown
+            .to_string()
+            .contains("never makes your access shorter")
+    );
+}
+
+#[test]
+fn the_channel_in_which_it_was_asked_for_is_kept() {
+    let flows = flows(&[OKTA, AWS]);
+    let values = [
+        ("target", "00gbilling"),
+        ("duration", "3600"),
+        ("reason", "x"),
+        ("ticket", "1"),
+        ("people", "1"),
+        ("env", "Blue"),
+    ];
+    let asked_from = |view: &View| read(&flows, view, &values).unwrap().asked_from;
+    for (channel, kept) in [
+        ("C01REQUESTS", Some("C01REQUESTS".to_owned())),
+        ("G01PRIVATE", Some("G01PRIVATE".to_owned())),
+        ("D01ALICE", None),
+        ("#sym-requests", None),
+        ("C1\"}", None),
+        ("", None),
+    ] {
+        let view = form::prefilled(&flows, "billing", Some(channel));
+        assert_eq!(asked_from(&view), kept, "{channel}");
+        let picker = form::prefilled(&flows, "1h x", Some(channel));
+        let aws = [("flow".to_owned(), "aws".to_owned())].into();
+        let view = form::picked(&flows, &sent(&picker), &aws).unwrap();
+        assert_eq!(asked_from(&view), kept, "{channel}");
+    }
+    let repeated = Again {
+        asked_from: Some("C01REQUESTS".to_owned()),
+        flow: "aws".to_owned(),
+        ..again("00gbilling", 3600, None)
+    };
+    let repeated = Again::read(&repeated.to_value()).unwrap();
+    let view = form::form(&flows.flows[1], &repeated.prefill(), None);
+    assert_eq!(asked_from(&view), Some("C01REQUESTS".to_owned()));
+}
+
+#[test]
+fn a_long_command_reaches_the_form_through_the_picker() {
+    let flows = flows(&[OKTA, AWS]);
+    let reason = "why not? ".repeat(110);
+    let view = form::prefilled(&flows, &format!("1h {reason}"), Some("C01REQUESTS"));
+    let picked = [("flow".to_owned(), "okta".to_owned())].into();
+    let view = form::picked(&flows, &sent(&view), &picked).unwrap();
+    assert_eq!(
+        filled(&view),
+        [Value::Null, json!("3600"), json!(reason.trim())]
+    );
+    for text in ["\"".repeat(9000), "漢".repeat(9000)] {
+        json(&form::prefilled(&flows, &text, None));
+    }
 }
 
 /// A flow with `count` targets, the first of which are called as given.
@@ -551,7 +723,7 @@ fn many(names: &[&str], count: usize) -> Flows {
 #[test]
 fn a_hundred_targets_are_a_menu_and_more_are_searched() {
     let kind = |flows: &Flows| {
-        let view = json(&form::prefilled(flows, "number 7"));
+        let view = json(&form::prefilled(flows, "number 7", None));
         assert_eq!(initial(&view, "target"), "00g7");
         block(&view, "target")["element"]["type"].clone()
     };
@@ -617,7 +789,7 @@ proptest! {
         }
         let flows = Flows::parse(&(HEAD.to_owned() + &text)).unwrap();
         let typed = format!("{} 1h {}", label(targets - 1), texts.concat());
-        let view = form::prefilled(&flows, &typed);
+        let view = form::prefilled(&flows, &typed, None);
         let shown = json(&view);
         // Nothing that must be answered is left out.
         let inputs = sent(&view).inputs;

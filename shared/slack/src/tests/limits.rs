@@ -30,9 +30,20 @@ pub(super) fn anything() -> impl Strategy<Value = String> {
 
 pub(super) fn assert_message(message: &Message) {
     let json = serde_json::to_value(message).unwrap();
+    // What Slack refuses with `msg_blocks_too_long`.
+    assert!(
+        json["blocks"].to_string().encode_utf16().count() <= 12_100,
+        "{json:#}"
+    );
     assert_eq!(message_blocks(&json["blocks"]), [""; 0], "{json:#}");
     let text = json["text"].as_str().unwrap();
     assert!(!text.trim().is_empty() && text.encode_utf16().count() <= 4000);
+}
+
+pub(super) fn assert_home(home: &Home) -> Value {
+    let json = serde_json::to_value(home).unwrap();
+    assert_eq!(view(&json, "home"), [""; 0], "{json:#}");
+    json
 }
 
 pub(super) fn assert_view(built: &View) -> Value {
@@ -85,6 +96,27 @@ fn more_blocks_than_slack_takes_are_left_out() {
     assert_eq!(count(serde_json::to_value(&message).unwrap()), 50);
     assert_eq!(count(assert_view(&view)), 100);
     assert_eq!(count(serde_json::to_value(&home).unwrap()), 100);
+}
+
+#[test]
+fn a_message_that_is_too_long_keeps_its_buttons() {
+    let mut message = Message::new("x");
+    for n in 0..60 {
+        message = message.with(section(escaped(&format!("{n} {}", "y".repeat(500)))));
+    }
+    let message = message.with(actions([Button::new("a", "b", "c")]));
+    assert_message(&message);
+    let json = serde_json::to_value(&message).unwrap();
+    let blocks = json["blocks"].as_array().unwrap();
+    assert!(blocks.len() > 15, "{}", blocks.len());
+    assert_eq!(blocks.last().unwrap()["type"], "actions");
+    assert!(message.is_cut());
+}
+
+#[test]
+fn a_button_may_send_nothing() {
+    let json = serde_json::to_value(Button::new("ask", "Ask", "")).unwrap();
+    assert_eq!(json["value"], Value::Null);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 mod calls;
 mod cards;
+mod decisions;
 mod forms;
+mod homes;
 mod limits;
 mod payloads;
 mod signatures;
+mod surfaces;
 mod texts;
 
 // What Slack refuses, as the simulated Slack of the local run knows it.

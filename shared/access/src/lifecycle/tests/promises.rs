@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 
 use super::world::{HOUR, World, alice, permit, person};
-use crate::{Action, Answer, CallKind, Click, Event, Refusal, RequestId, State, Why};
+use crate::{Action, Answer, CallKind, Click, Event, Place, Refusal, RequestId, State, Why};
 
 #[derive(Debug, Clone)]
 enum Op {
@@ -43,6 +43,11 @@ enum Op {
     NotDone(usize),
     Unclear(usize),
     Lose(usize),
+    Remind(usize),
+    Draw {
+        request: usize,
+        lost: bool,
+    },
     Sweep,
     TakeUp,
     DropHandoffs,
@@ -74,6 +79,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (0..4_usize).prop_map(Op::NotDone),
         1 => (0..4_usize).prop_map(Op::Unclear),
         2 => (0..4_usize).prop_map(Op::Lose),
+        1 => r.clone().prop_map(Op::Remind),
+        2 => (r.clone(), any::<bool>()).prop_map(|(request, lost)| Op::Draw { request, lost }),
         3 => Just(Op::Sweep),
         3 => Just(Op::TakeUp),
         1 => Just(Op::DropHandoffs),
@@ -100,7 +107,11 @@ fn run(world: &mut World, op: &Op, clicks: &mut u32) {
     // Most of what happens here is refused, which is the point.
     match op {
         Op::Ask { request, hours } => {
-            let _ = world.ask(NAMES[*request], hours * HOUR);
+            let mut form = world.form(NAMES[*request], hours * HOUR);
+            form.remind_after = Some(SignedDuration::from_mins(20));
+            form.fallback = vec![Place::Asked(person("carol").slack)];
+            form.fallback_after = SignedDuration::from_mins(30);
+            let _ = world.submit(form);
         }
         Op::Extend { request, old } => {
             let mut form = world.form(NAMES[*request], HOUR);
@@ -188,6 +199,14 @@ fn run(world: &mut World, op: &Op, clicks: &mut u32) {
             }
         }
         Op::Lose(call) => at(world, call).into_iter().for_each(|it| world.lose(it)),
+        Op::Remind(request) => {
+            let _ = world.step(Some(&id(request)), &Event::Remind);
+        }
+        Op::Draw { request, lost } => {
+            if world.requests.contains_key(&id(request)) {
+                world.draw(NAMES[*request], |place| *lost && place.asks());
+            }
+        }
         Op::Sweep => world.sweep(),
         Op::TakeUp => world.take_up(),
         Op::DropHandoffs => {
@@ -216,13 +235,13 @@ fn in_order(world: &mut World) -> Result<(), TestCaseError> {
         prop_assert!(world.member, "a live grant is a membership");
     }
     world.recover(SignedDuration::from_hours(31));
-    for request in world.requests.values() {
-        prop_assert!(
-            request.state.is_final(),
-            "{} is {:?}",
-            request.id,
-            request.state
-        );
+    let ids: Vec<RequestId> = world.requests.keys().cloned().collect();
+    for id in ids {
+        world.draw(id.as_str(), Place::asks);
+        let request = world.request(id.as_str());
+        let state = request.state;
+        prop_assert!(state.is_final(), "{id} is {state:?}");
+        prop_assert_eq!(request.due_at(), None, "nothing is left to do or to say");
     }
     Ok(())
 }

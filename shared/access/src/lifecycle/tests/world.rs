@@ -6,9 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::audit::Entry;
 use crate::{
-    Action, Answer, CALL_LIFE, CallKind, Click, Effect, Event, Group, Loaded, Look, Membership,
-    MembershipChange, MembershipKey, OktaUser, Org, Permit, Person, Refusal, Request, RequestId,
-    SlackUser, Stamp, State, Submission, Transition, Trouble, transition,
+    Action, Answer, CALL_LIFE, CallKind, Card, Click, Effect, Event, Group, Loaded, Look,
+    Membership, MembershipChange, MembershipKey, OktaUser, Org, Permit, Person, Place, Posted,
+    Refusal, Request, RequestId, SlackUser, Stamp, State, Submission, Transition, Trouble,
+    transition,
 };
 
 pub(super) struct World {
@@ -207,13 +208,17 @@ impl World {
             org: key().org,
             group: key().group,
             max_duration_s: 4 * HOUR,
-            request_channel: "#sym-requests".to_owned(),
+            route: vec![Place::Channel("#sym-requests".to_owned())],
+            fallback: Vec::new(),
+            fallback_after: SignedDuration::from_hours(12),
+            remind_after: None,
             error_channel: "#sym-errors".to_owned(),
             notify: Vec::new(),
             requester: alice(),
             duration_s,
             reason: "fixing INC-42: prod is down".to_owned(),
             fields: BTreeMap::new(),
+            questions: BTreeMap::new(),
             approvals_needed: 1,
             timeout: SignedDuration::from_hours(24),
             extends: None,
@@ -352,6 +357,15 @@ impl World {
                 }
             }
         }
+        let said: Vec<RequestId> = self
+            .requests
+            .values()
+            .filter(|it| it.said_at().is_some_and(|at| at <= self.now))
+            .map(|it| it.id.clone())
+            .collect();
+        for id in said {
+            let _ = self.step(Some(&id), &Event::Remind);
+        }
         let is_due = |it: &Membership| it.due_at.is_some_and(|at| at <= self.now);
         if self.ledger.as_ref().is_some_and(is_due) {
             let _ = self.step(None, &Event::Deescalate);
@@ -370,6 +384,38 @@ impl World {
         for id in std::mem::take(&mut self.to_deescalate) {
             let _ = self.deescalate(id.as_str());
         }
+    }
+
+    /// Draws every card of the request `id` and sends what it owes; what is at a place that is `lost`
+    /// cannot be delivered.
+    pub(super) fn draw(&mut self, id: &str, lost: impl Fn(&Place) -> bool) {
+        let request = self.request(id).clone();
+        let mut trouble = None;
+        let cards = request.cards.iter().map(|card| {
+            let is_lost = lost(&card.place);
+            if is_lost && card.place.asks() {
+                trouble = Some(Trouble {
+                    error: "channel_not_found".to_owned(),
+                    hint: "invite the app".to_owned(),
+                });
+            }
+            let posted = (card.place != Place::Homes && !is_lost).then(|| Posted {
+                channel: format!("{:?}", card.place),
+                ts: "1.2".to_owned(),
+            });
+            Card {
+                posted,
+                shows: request.face,
+                ..card.clone()
+            }
+        });
+        let shown = Event::Shown {
+            cards: cards.collect(),
+            sent: request.owed.clone(),
+            again: false,
+            trouble,
+        };
+        self.step(Some(&request.id), &shown).unwrap();
     }
 
     /// Everything goes well from here on, for `time`.
