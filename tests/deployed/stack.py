@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import tempfile
 import time
@@ -216,6 +215,38 @@ class Stint:
         card = wait_until(f"the card of {request} has `{action}`", pressed, 30, self.explain)
         channel = self.channel(REQUESTS)["id"]
         return self.slack(user, click={"channel": channel, "ts": card["ts"], "action_id": action})
+
+    def open_home(self, user: str) -> None:
+        """`user` opens the app's Home tab."""
+        seen = self.slack(user, open_home=True)
+        assert seen["status"] == 200, seen
+
+    def home_buttons(self, user: str, request: str) -> dict[str, str]:
+        """What the Home of `user` offers to do with `request`, and what each button sends."""
+        home = self.outside.state()["slack"]["homes"].get(user) or {"blocks": []}
+        elements = [
+            element
+            for block in home["blocks"]
+            for element in (*block.get("elements", ()), block.get("accessory") or {})
+        ]
+        return {e["action_id"]: e["value"] for e in elements if request in e.get("value", "")}
+
+    def wait_for_home(
+        self, user: str, action: str, request: str, offered: bool = True, seconds: float = 30
+    ) -> None:
+        """Waits until the Home of `user` offers `action` for `request`, or does not any more."""
+        what = f"the Home of {user} {'offers' if offered else 'does not offer'} `{action}`"
+        drawn = lambda: (action in self.home_buttons(user, request)) is offered  # noqa: E731
+        explain = lambda: f"{self.home_buttons(user, request)}\n{self.explain()}"  # noqa: E731
+        wait_until(what, drawn, seconds, explain)
+
+    def press_in_home(self, user: str, action: str, request: str) -> dict[str, Any]:
+        """`user` presses `action` for `request` in their Home."""
+        view = self.outside.state()["slack"]["homes"][user]["id"]
+        value = self.home_buttons(user, request)[action]
+        # The same action is there for every request; `force` says which one's button it is.
+        click = {"view_id": view, "action_id": action, "value": value}
+        return self.slack(user, click=click, force=True)
 
     def grant(self, user: str, target: str, duration: str, approver: str = BOB) -> str:
         """`user` asks for `target`, `approver` approves, and the access is active; its id."""

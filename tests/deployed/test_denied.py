@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -111,15 +113,101 @@ def test_slack_ingress_cannot_touch_the_table(warm: Stint) -> None:
         dynamodb.scan(TableName=table)
 
 
-@pytest.mark.parametrize("function", ["escalation", "deescalation"])
-def test_slack_ingress_cannot_invoke_what_changes_groups(warm: Stint, function: str) -> None:
-    lambdas = acting_as(warm, "slack-ingress", "lambda")
-    own = lambdas.invoke(
-        FunctionName=warm.function("approval"), InvocationType="Event", Payload=b"{}"
-    )
-    assert own["StatusCode"] == 202
+# Homes: who may find what in the table, and whom a Home may be asked of.
+
+INDEXES = {
+    "due": ("due_shard", {"deescalation"}),
+    "open": ("open_flow", {"approval", "escalation", "deescalation"}),
+    "person": ("person", {"approval"}),
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_finds_only_what_it_needs_to_find(warm: Stint, function: str) -> None:
+    dynamodb, table = acting_as(warm, function, "dynamodb"), warm.outputs["TableName"]
+    for index, (key, allowed) in INDEXES.items():
+        query = {
+            "TableName": table,
+            "IndexName": index,
+            "KeyConditionExpression": f"{key} = :it",
+            "ExpressionAttributeValues": {":it": {"S": "nothing"}},
+        }
+        if function in allowed:
+            assert dynamodb.query(**query)["Count"] == 0
+        else:
+            with refused():
+                dynamodb.query(**query)
     with refused():
-        lambdas.invoke(FunctionName=warm.function(function), InvocationType="Event", Payload=b"{}")
+        dynamodb.scan(TableName=table)
+    with refused():
+        dynamodb.scan(TableName=table, IndexName="open")
+    with refused():
+        dynamodb.query(
+            TableName=table,
+            KeyConditionExpression="pk = :it",
+            ExpressionAttributeValues={":it": {"S": "nothing"}},
+        )
+
+
+WAKES = {
+    "slack-ingress": {"approval"},
+    "approval": {"approval", "escalation", "deescalation"},
+    "escalation": {"approval"},
+    "deescalation": {"approval", "escalation"},
+}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_wakes_only_what_it_hands_on_to(warm: Stint, function: str) -> None:
+    lambdas = acting_as(warm, function, "lambda")
+    for other in FUNCTIONS:
+        # Of no version that anybody knows, so that it is only taken.
+        event = {
+            "FunctionName": warm.function(other),
+            "InvocationType": "Event",
+            "Payload": b'{"v":0}',
+        }
+        if other in WAKES[function]:
+            assert lambdas.invoke(**event)["StatusCode"] == 202
+        else:
+            with refused():
+                lambdas.invoke(**event)
+
+
+@pytest.mark.parametrize("function", ["escalation", "deescalation"])
+def test_without_a_signature_approval_does_nothing_but_draw_a_home(
+    warm: Stint, function: str
+) -> None:
+    request = warm.ask(ALICE, "Prod", "1 hour")
+    for user, action in ((ALICE, "cancel"), (BOB, "approve")):
+        warm.open_home(user)
+        warm.wait_for_home(user, action, request)
+    drawn = lambda: warm.outside.state()["slack"]["homes"][BOB]["hash"]  # noqa: E731
+    before, audit = drawn(), warm.audit(request)
+
+    lambdas, approval = acting_as(warm, function, "lambda"), warm.function("approval")
+    click = {
+        "type": "block_actions",
+        "team": {"id": "T0SANDBOX"},
+        "user": {"id": BOB, "team_id": "T0SANDBOX"},
+        "actions": [{"type": "button", "action_id": "approve", "value": request}],
+    }
+    body = urlencode({"payload": json.dumps(click)}).encode()
+    forged = {
+        "v": 1,
+        "timestamp": str(int(time.time())),
+        "signature": f"v0={'0' * 64}",
+        "content_type": "application/x-www-form-urlencoded",
+        "body": b64encode(body).decode(),
+    }
+    # In this order: the Home is drawn after the other one was refused.
+    for event in (forged, {"v": 1, "home": BOB, "request": request}):
+        lambdas.invoke(FunctionName=approval, Payload=json.dumps(event))
+
+    wait_until("the Home is drawn again", lambda: drawn() != before, 30, warm.explain)
+    assert warm.standing(request) == "pending" and warm.audit(request) == audit
+    warm.press_in_home(ALICE, "cancel", request)
+    warm.wait_for_state(request, "cancelled")
 
 
 # The runtime connector.

@@ -1,6 +1,6 @@
 //! Failures are told to whoever meets them, each time, and to the error channel, once for each cause.
 
-use end_to_end::{ALICE, BOB, CAROL, DAVE, ERRORS, HOUR, Stint, words};
+use end_to_end::{ALICE, BOB, CAROL, DAVE, ERRORS, HOUR, PROD, Stint, words};
 use serde_json::json;
 
 #[tokio::test]
@@ -124,4 +124,28 @@ async fn an_error_channel_that_is_not_there_keeps_nobody_from_being_told() {
     stint.post("slack", back).await;
     stint.press(CAROL, "approve", &id).await;
     assert_eq!(stint.texts(ERRORS).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_removal_that_fails_is_told_though_something_else_failed_for_the_same_cause() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Prod", "30 minutes").await.unwrap();
+    let down = |what: &str| json!({"system": "okta", "match": what, "status": 503, "times": 0});
+    stint.fault(down("GET /")).await;
+    stint.press(BOB, "approve", &id).await;
+    assert_eq!(stint.texts(ERRORS).await.len(), 1);
+    stint.mend().await;
+    stint.press(BOB, "approve", &id).await;
+    assert_eq!(stint.standing(&id).await, "active");
+
+    stint.fault(down("DELETE /")).await;
+    stint.advance(HOUR / 2 + 120).await;
+    assert!(stint.is_member("alice", PROD).await);
+    let errors = stint.texts(ERRORS).await;
+    assert_eq!(errors.len(), 2, "{errors:#?}");
+    let stuck = &errors[1];
+    assert!(stuck.contains("out of the group"), "{stuck}");
+    stint.mend().await;
+    stint.advance(90).await;
+    assert!(!stint.is_member("alice", PROD).await);
 }

@@ -499,3 +499,75 @@ async fn opening_it_again_and_again_is_one_home() {
     assert_eq!(stint.slack(CAROL, act).await["status"], 401);
     assert_eq!(stint.home(CAROL).await, Value::Null);
 }
+
+#[tokio::test]
+async fn an_old_home_tells_nothing_to_whoever_may_not_decide_any_more() {
+    let stint = Stint::start().await;
+    let reason = "a long story ".repeat(30);
+    let id = ask(&stint, ALICE, "Prod", reason.trim()).await;
+    let home = stint.open_home(BOB).await;
+    assert!(buttons(&home).contains(&"details".to_owned()), "{home}");
+    let seen = stint.press_home(BOB, "details", &id).await;
+    assert!(seen["errors"].as_object().unwrap().is_empty(), "{seen}");
+    let told = stint.texts(BOB).await;
+    assert!(told.last().unwrap().contains(reason.trim()), "{told:?}");
+
+    stint
+        .post(
+            "okta",
+            json!({"group": "00g1approvers", "remove": "00u2bob"}),
+        )
+        .await;
+    stint.press_home(BOB, "details", &id).await;
+    let told = stint.texts(BOB).await;
+    let last = told.last().unwrap();
+    assert!(
+        last.contains("policy") && !last.contains("a long story"),
+        "{last}"
+    );
+}
+
+#[tokio::test]
+async fn who_decides_by_the_policy_alone_sees_what_comes() {
+    let stint = Stint::start().await;
+    stint.edit("flows.toml", "approver_group  = \"00g1approvers\"\n", "");
+    let policy = stint.file("policy.cedar");
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let dave = "\n@id(\"dave-decides\")\npermit (principal == Person::\"U04DAVE\", action in \
+                [Action::\"approve\", Action::\"deny\", Action::\"revoke\"], resource);\n";
+    std::fs::write(&policy, text + dave).unwrap();
+    for user in [DAVE, CAROL] {
+        let home = stint.open_home(user).await;
+        assert_eq!(rows(&home, "waiting"), [""; 0], "{user}");
+    }
+    let id = ask(&stint, ALICE, "Prod", "INC-1").await;
+    assert_eq!(rows(&stint.home(DAVE).await, "waiting"), [id.as_str()]);
+    assert_eq!(rows(&stint.home(CAROL).await, "waiting"), [""; 0]);
+    stint.press_home(DAVE, "approve", &id).await;
+    assert_eq!(stint.standing(&id).await, "active");
+    assert_eq!(rows(&stint.home(DAVE).await, "held"), [id]);
+}
+
+#[tokio::test]
+async fn who_is_deactivated_is_not_drawn_for_ever() {
+    let stint = Stint::start().await;
+    stint.open_home(BOB).await;
+    let gone = json!({"user_admin": {"user": BOB, "deleted": true}});
+    stint.post("slack", gone).await;
+    stint.advance(16 * 60).await;
+    ask(&stint, ALICE, "Prod", "INC-1").await;
+    stint.advance(5 * 60).await;
+    let drawn = stint.home(BOB).await;
+    stint.advance(HOUR / 2).await;
+    assert_eq!(stint.home(BOB).await["hash"], drawn["hash"]);
+}
+
+#[tokio::test]
+async fn the_form_behind_deny_says_in_home_too_what_it_denies() {
+    let stint = Stint::start().await;
+    let id = ask(&stint, ALICE, "Prod", "INC-1").await;
+    stint.open_home(BOB).await;
+    let seen = stint.press_home(BOB, "deny", &id).await;
+    let form = words(&seen["view"]);
+    assert!(form.contains("Prod") && form.contains(ALICE), "{form}");
+}
