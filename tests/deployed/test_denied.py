@@ -6,6 +6,7 @@ refusal stands what the same credentials may do, so that it is the statement tha
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from base64 import b64encode
@@ -183,31 +184,44 @@ def test_without_a_signature_approval_does_nothing_but_draw_a_home(
         warm.open_home(user)
         warm.wait_for_home(user, action, request)
     drawn = lambda: warm.outside.state()["slack"]["homes"][BOB]["hash"]  # noqa: E731
-    before, audit = drawn(), warm.audit(request)
-
     lambdas, approval = acting_as(warm, function, "lambda"), warm.function("approval")
-    click = {
-        "type": "block_actions",
-        "team": {"id": "T0SANDBOX"},
-        "user": {"id": BOB, "team_id": "T0SANDBOX"},
-        "actions": [{"type": "button", "action_id": "approve", "value": request}],
-    }
-    body = urlencode({"payload": json.dumps(click)}).encode()
-    forged = {
-        "v": 1,
-        "timestamp": str(int(time.time())),
-        "signature": f"v0={'0' * 64}",
-        "content_type": "application/x-www-form-urlencoded",
-        "body": b64encode(body).decode(),
-    }
-    # In this order: the Home is drawn after the other one was refused.
-    for event in (forged, {"v": 1, "home": BOB, "request": request}):
+
+    def hand(event: dict[str, Any]) -> None:
         lambdas.invoke(FunctionName=approval, Payload=json.dumps(event))
 
-    wait_until("the Home is drawn again", lambda: drawn() != before, 30, warm.explain)
+    audit = warm.audit(request)
+    hand(click(BOB, "approve", request, "not the secret of the app"))
     assert warm.standing(request) == "pending" and warm.audit(request) == audit
-    warm.press_in_home(ALICE, "cancel", request)
-    warm.wait_for_state(request, "cancelled")
+    before = drawn()
+    hand({"v": 1, "home": BOB, "request": request})
+    assert drawn() != before
+    assert warm.standing(request) == "pending" and warm.audit(request) == audit
+
+    # It is the signature that was missing.
+    hand(click(BOB, "approve", request, SLACK_SECRET["slack_signing_secret"]))
+    warm.wait_for_state(request, "active")
+    warm.press(BOB, "revoke", request)
+    warm.wait_for_state(request, "ended")
+
+
+def click(user: str, action: str, request: str, secret: str) -> dict[str, Any]:
+    """A click as slack-ingress hands it on, signed with `secret`."""
+    pressed = {
+        "type": "block_actions",
+        "team": {"id": "T0SANDBOX"},
+        "user": {"id": user, "team_id": "T0SANDBOX"},
+        "actions": [{"type": "button", "action_id": action, "value": request}],
+    }
+    body = urlencode({"payload": json.dumps(pressed)})
+    timestamp = str(int(time.time()))
+    signed = hmac.new(secret.encode(), f"v0:{timestamp}:{body}".encode(), "sha256")
+    return {
+        "v": 1,
+        "timestamp": timestamp,
+        "signature": f"v0={signed.hexdigest()}",
+        "content_type": "application/x-www-form-urlencoded",
+        "body": b64encode(body.encode()).decode(),
+    }
 
 
 # The runtime connector.

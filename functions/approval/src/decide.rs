@@ -1,15 +1,11 @@
 //! A button was pressed.
 
-use std::collections::BTreeMap;
-
 use access::flows::Target;
-use access::policy::Question;
 use access::{
-    Action, Card, Event, Group, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
+    Action, Card, Event, Loaded, Person, Refusal, Request, RequestId, State, Trouble, Why,
 };
 use aws::Binding;
 use drive::{Done, Subject, Tools};
-use jiff::Timestamp;
 use slack::SlackPerson;
 use slack::card::{APPROVE, CANCEL, DENY, DONE, REVOKE};
 use slack::text::Mrkdwn;
@@ -17,9 +13,8 @@ use slack::text::Mrkdwn;
 use crate::Deps;
 use crate::ask::{permitted, unfit};
 use crate::click::{Click, Place, Stop, how_it_stands};
-use crate::home::has_part;
 use crate::people::{Known, Unknown, colleague, in_okta};
-use crate::rules::Rules;
+use crate::rules::{Asking, Rules};
 
 const SEE: &str = "see";
 
@@ -101,7 +96,7 @@ pub(crate) async fn everything(deps: &Deps, click: &Click, id: &RequestId) -> Re
     let request = deps.tools.table.request(id).await?;
     let request = request.ok_or_else(unknown)?;
     // Whoever sees a card may read all of it; a Home tab may be from before they lost that right.
-    if click.message.is_none() && !has_part(&request, &click.by.user) {
+    if click.message.is_none() && !request.involves(&click.by.user) {
         let slack = deps.tools.slack().await?;
         let it = Pressing {
             deps,
@@ -141,41 +136,6 @@ struct Pressing<'a> {
     slack: &'a slack::Client,
     binding: Option<Binding>,
     place: Place,
-}
-
-/// What the policy is asked about a request.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asking<'a> {
-    pub(crate) request: &'a Request,
-    /// The target as the flows file has it now, if it has it.
-    pub(crate) target: Option<&'a Target>,
-    pub(crate) principal: &'a Person,
-    /// The groups that the principal is in.
-    pub(crate) groups: &'a [Group],
-    pub(crate) now: Timestamp,
-}
-
-impl<'a> Asking<'a> {
-    /// May the principal do `action`, as `requester` asked?
-    pub(crate) fn of(self, action: Action, requester: &'a Person) -> Question<'a> {
-        static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
-        let request = self.request;
-        Question {
-            action,
-            principal: self.principal,
-            groups: self.groups,
-            flow: &request.flow,
-            target: &request.group,
-            label: &request.label,
-            tags: self.target.map_or(&NO_TAGS, |it| &it.tags),
-            approver_group: self.target.and_then(|it| it.approver_group.as_ref()),
-            requester,
-            duration_s: request.duration_s,
-            reason: &request.reason,
-            fields: &request.fields,
-            now: self.now,
-        }
-    }
 }
 
 /// Who clicked, as far as Slack was asked.

@@ -6,14 +6,13 @@ use std::collections::BTreeMap;
 
 use access::flows::{Flows, Target};
 use access::policy::{Question, Verdict};
-use access::{Action, Card, Group, Person, Request, RequestId, SlackUser, State, Trouble, Viewer};
+use access::{Action, Group, Person, Request, RequestId, SlackUser, State, Trouble, Viewer};
 use drive::trouble_of;
 use jiff::{SignedDuration, Timestamp};
 use slack::home::{Contents, More, home, no_part};
 
-use crate::decide::Asking;
 use crate::people::{Unknown, in_okta, why_no_part};
-use crate::rules::Rules;
+use crate::rules::{Asking, Rules};
 use crate::{Deps, Error};
 
 /// How many of a person's latest requests are shown, at most.
@@ -251,7 +250,7 @@ impl Shown {
             matches!(rules.policy.decide(&question), Verdict::Permitted(_))
         };
         shown.decides = groups.is_none_or(|it| could_decide(&rules, &person, it, now));
-        if !shown.decides && !request.is_some_and(|it| has_part(it, user)) {
+        if !shown.decides && !request.is_some_and(|it| it.involves(user)) {
             return Ok(shown);
         }
         for request in of_others(deps, &rules.flows, &person, request).await? {
@@ -279,14 +278,6 @@ impl Shown {
             trouble: self.trouble.as_ref(),
         })
     }
-}
-
-/// Whether `user` asked for `request`, is asked about it, or approved it.
-pub(crate) fn has_part(request: &Request, user: &SlackUser) -> bool {
-    let is_asked = |it: &Card| it.place == access::Place::Asked(user.clone());
-    request.requester.slack == *user
-        || request.cards.iter().any(is_asked)
-        || request.approvals.iter().any(|it| it.by.slack == *user)
 }
 
 /// Whether the policy could let `person` approve or revoke anything that somebody else asks for.

@@ -1,19 +1,56 @@
 //! The two files that a team edits, as they are now.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
-use access::Trouble;
-use access::flows::Flows;
-use access::policy::Policy;
+use access::flows::{Flows, Target};
+use access::policy::{Policy, Question};
+use access::{Action, Group, Person, Request, Trouble};
 use aws::Layer;
+use jiff::Timestamp;
 
 /// What people can ask for, and who may do what.
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) flows: Flows,
     pub(crate) policy: Policy,
+}
+
+/// What the policy is asked about a request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asking<'a> {
+    pub(crate) request: &'a Request,
+    /// The target as the flows file has it now, if it has it.
+    pub(crate) target: Option<&'a Target>,
+    pub(crate) principal: &'a Person,
+    /// The groups that the principal is in.
+    pub(crate) groups: &'a [Group],
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Asking<'a> {
+    /// May the principal do `action`, as `requester` asked?
+    pub(crate) fn of(self, action: Action, requester: &'a Person) -> Question<'a> {
+        static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
+        let request = self.request;
+        Question {
+            action,
+            principal: self.principal,
+            groups: self.groups,
+            flow: &request.flow,
+            target: &request.group,
+            label: &request.label,
+            tags: self.target.map_or(&NO_TAGS, |it| &it.tags),
+            approver_group: self.target.and_then(|it| it.approver_group.as_ref()),
+            requester,
+            duration_s: request.duration_s,
+            reason: &request.reason,
+            fields: &request.fields,
+            now: self.now,
+        }
+    }
 }
 
 /// `flows.toml` and `policy.cedar` as they are deployed.

@@ -197,6 +197,17 @@ impl Request {
         clicks.any(|known| known == click)
     }
 
+    /// Whether `user` asked for it, is asked about it, or approved it.
+    #[must_use]
+    pub fn involves(&self, user: &SlackUser) -> bool {
+        self.requester.slack == *user
+            || self
+                .cards
+                .iter()
+                .any(|card| card.place == Place::Asked(user.clone()))
+            || self.approvals.iter().any(|yes| yes.by.slack == *user)
+    }
+
     /// Owes `notice` to `to`, once.
     pub(crate) fn owe(&mut self, to: Recipient, notice: Notice) {
         let owed = Owed { to, notice };
