@@ -251,8 +251,6 @@ class Road:
         self.step("its schedule is taken away", lambda: self.has_no_schedule(second))
         second = self.step("a second grant", lambda: stint.grant(CAROL, "Staging", "1 minute"))
         self.step("a schedule is lost", lambda: self.lose_schedule(second))
-        for function in FUNCTIONS:
-            self.step(f"{function} writes its log", lambda f=function: self.has_log(f))
         third = self.step("a third request", lambda: stint.ask(BOB, "Prod", "1 hour"))
         self.step(
             "a Home shows what waits for somebody",
@@ -277,6 +275,9 @@ class Road:
             )
             for queue in ("EscalationFailed", "DeescalationFailed"):
                 self.step(f"{queue} keeps what failed", lambda q=queue: self.is_kept(q))
+        # Each has been done with something: deescalation stays at what it cannot finish, and logs then.
+        for function in FUNCTIONS:
+            self.step(f"{function} writes its log", lambda f=function: self.has_log(f))
         with stint.broken("approval"):
             self.step("who clicked in vain is told", lambda: self.is_told(first))
         self.step("ScheduleFailed keeps what could not fire", self.schedule_fails)
