@@ -275,7 +275,8 @@ class Road:
             )
             for queue in ("EscalationFailed", "DeescalationFailed"):
                 self.step(f"{queue} keeps what failed", lambda q=queue: self.is_kept(q))
-        # Each has been done with something: deescalation stays at what it cannot finish, and logs then.
+        # Here every one has ended, if only by failing: only then is its log there, and deescalation stays
+        # at what it cannot finish.
         for function in FUNCTIONS:
             self.step(f"{function} writes its log", lambda f=function: self.has_log(f))
         with stint.broken("approval"):
