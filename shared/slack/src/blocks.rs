@@ -13,8 +13,8 @@ use crate::text::{self, Mrkdwn};
 const MESSAGE_BLOCKS: usize = 50;
 const VIEW_BLOCKS: usize = 100;
 /// How much the blocks of a message may have together, in UTF-16 units of their JSON. Not in Slack's
-/// reference: it refuses with `msg_blocks_too_long` from about 13200 characters on, "12,000 text
-/// characters with a buffer for block containers" (slackapi/bolt-js, issue 2509).
+/// reference: it refuses with `msg_blocks_too_long` from about 13,200 characters on, of which about 12,000
+/// may be text (told in issue 2509 of slackapi/bolt-js).
 const MESSAGE_UNITS: usize = 12_000;
 /// A view may have 250 kB; what is around its blocks fits in the rest.
 const VIEW_BYTES: usize = 220_000;
