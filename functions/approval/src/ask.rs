@@ -12,10 +12,11 @@ use aws::Binding;
 use drive::{Subject, Tools, trouble_of};
 use jiff::{SignedDuration, Timestamp};
 use slack::SlackPerson;
+use slack::card::sent_to;
 use slack::form::Filled;
 use slack::notice;
 use slack::payload::ViewSubmission;
-use slack::text::{Mrkdwn, escaped, link, mention};
+use slack::text::{Mrkdwn, escaped, link};
 
 use crate::Deps;
 use crate::click::{Click, Place, Stop};
@@ -277,15 +278,10 @@ async fn waits_already(tools: &Tools, twin: &RequestId) -> Result<Mrkdwn, aws::E
     let Some(twin) = tools.table.request(twin).await? else {
         return Ok("You have asked for that already.".into());
     };
-    let asked = twin.asking().filter_map(|card| match &card.place {
-        access::Place::Channel(channel) => Some(mention(channel)),
-        access::Place::Asked(person) => Some(mention(person.as_str())),
-        _ => None,
-    });
     let said = Mrkdwn::from("You have asked for *")
         + escaped(&twin.label)
         + "* already, and that request still waits with "
-        + Mrkdwn::join(asked, ", ");
+        + sent_to(&twin);
     // Only they can open their own copy of the card.
     let mut own = twin.cards.iter();
     let copy = own.find(|card| card.place == access::Place::Requester);

@@ -52,8 +52,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a message begins that offers another try, which says nothing about a request.
 const LATE: &str = "The form came too late for Slack";
-/// The same of one that says what went wrong.
-const SORRY: &str = "Sorry, an error occurred!";
 
 /// What the function needs, built once.
 #[derive(Debug, Clone)]
@@ -275,7 +273,8 @@ impl Delivery<'_> {
                     (None, Some(home)) => row_of(home, &action.block_id),
                     _ => at.and_then(|at| at.text.as_deref()),
                 };
-                let is_card = |text: &&str| !text.starts_with(LATE) && !text.starts_with(SORRY);
+                let is_card =
+                    |text: &&str| !text.starts_with(LATE) && !text.starts_with(notice::SORRY);
                 let summary = text.filter(is_card);
                 let view = decision::form(id, &about, summary);
                 self.open_for(it, action, &view).await

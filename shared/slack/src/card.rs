@@ -2,7 +2,7 @@
 //! for whoever is asked, for the requester and for whoever approved.
 
 use access::flows::in_words;
-use access::{Approval, Card, Decision, Place, Request, SlackUser, State, Why};
+use access::{Approval, Card, Decision, Place, Request, SlackUser, State, Trouble, Why};
 
 use crate::blocks::{Block, Button, Message, actions, context, section, sections};
 use crate::form::Again;
@@ -211,7 +211,8 @@ pub(crate) fn asked(request: &Request, but: Option<&Place>) -> Vec<Mrkdwn> {
 }
 
 /// Where a card was sent, or who it was sent to.
-pub(crate) fn sent_to(request: &Request) -> Mrkdwn {
+#[must_use]
+pub fn sent_to(request: &Request) -> Mrkdwn {
     let sent = request.asking().filter(|card| !card.is_lost());
     or_nobody(listed(&sent.map(name).collect::<Vec<_>>(), NAMES))
 }
@@ -286,10 +287,8 @@ pub(crate) fn closed_how(request: &Request) -> Mrkdwn {
         }
         _ => Mrkdwn::from("ended"),
     };
-    let note = request.decision.as_ref();
-    let note = note
-        .and_then(|it| written(it.note.as_ref()))
-        .map(|note| Mrkdwn::from(" · _") + short(note, SHORT_NOTE) + "_");
+    let note =
+        decision_note(request).map(|note| Mrkdwn::from(" · _") + short(note, SHORT_NOTE) + "_");
     let closed = request.closed_at.map(|at| Mrkdwn::from(" · ") + date(at));
     Mrkdwn::from(icon(request)) + " " + how + closed.unwrap_or_default() + note.unwrap_or_default()
 }
@@ -339,7 +338,7 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
     let closed = || request.closed_at.map(date).unwrap_or_default();
     let by = || decider(request);
     let decided = |how: &'static str| {
-        Mrkdwn::from(how) + by() + " at " + closed() + note_of_decision(request)
+        Mrkdwn::from(how) + by() + " at " + closed() + note_of_decision(request, REASON)
     };
     Some(match request.state {
         State::Pending => return pending(request, place),
@@ -360,7 +359,7 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
                         Mrkdwn::from("It could not be carried out, and is undone")
                     }
                 }
-                + note_of_decision(request)
+                + note_of_decision(request, REASON)
         }
         State::Ended => match request.why {
             Some(Why::Revoked) => decided("Revoked by ") + "\n" + approved_by(request),
@@ -489,25 +488,34 @@ pub(crate) fn has_approved(request: &Request, approver: &SlackUser) -> bool {
 }
 
 fn trouble(request: &Request) -> Option<Block> {
-    let trouble = request.trouble.as_ref()?;
-    let mut text = Mrkdwn::from("⚠️ ") + short(&trouble.error, ERROR);
-    if !trouble.hint.is_empty() {
-        text = text + "\n*Hint* " + short(&trouble.hint, ERROR);
-    }
-    if request.state == State::Deescalating {
-        text = text + "\nIt is tried again until it is done.";
-    }
-    Some(section(text))
+    let text = warning(request.trouble.as_ref()?);
+    Some(section(if request.state == State::Deescalating {
+        text + "\nIt is tried again until it is done."
+    } else {
+        text
+    }))
 }
 
-/// What whoever denied or revoked said, on a line of its own.
-fn note_of_decision(request: &Request) -> Mrkdwn {
-    let note = request
-        .decision
-        .as_ref()
-        .and_then(|it| written(it.note.as_ref()));
-    note.map(|note| Mrkdwn::from("\n> ") + short(note, REASON))
+/// What is wrong, and what to do about it.
+pub(crate) fn warning(trouble: &Trouble) -> Mrkdwn {
+    let error = Mrkdwn::from("⚠️ ") + short(&trouble.error, ERROR);
+    if trouble.hint.is_empty() {
+        error
+    } else {
+        error + "\n*Hint* " + short(&trouble.hint, ERROR)
+    }
+}
+
+/// What whoever denied or revoked said, at most `limit` of it, on a line of its own.
+pub(crate) fn note_of_decision(request: &Request, limit: usize) -> Mrkdwn {
+    decision_note(request)
+        .map(|note| Mrkdwn::from("\n> ") + short(note, limit))
         .unwrap_or_default()
+}
+
+fn decision_note(request: &Request) -> Option<&str> {
+    let decision = request.decision.as_ref()?;
+    written(decision.note.as_ref())
 }
 
 /// What those who approved said.
@@ -519,7 +527,7 @@ fn notes(request: &Request) -> impl Iterator<Item = Mrkdwn> {
 }
 
 /// A note, if it says anything.
-pub(crate) fn written(note: Option<&String>) -> Option<&str> {
+fn written(note: Option<&String>) -> Option<&str> {
     let note = note.map(|note| note.trim());
     note.filter(|note| !note.is_empty())
 }

@@ -271,7 +271,7 @@ pub fn form(flow: &Flow, prefill: &Prefill, extends: Option<&Again>) -> View {
         .iter()
         .any(|target| target.durations.len() != durations.len());
     let lengths = match (extends, chosen) {
-        (None, Some(target)) => lengths.hint(&given_for_at_most(target)),
+        (None, Some(target)) => lengths.hint(&(given_for_at_most(target) + ".")),
         (None, None) if differ => lengths.hint(
             "Not every resource is given for every duration: beside each is how long it is given for at \
              most.",
@@ -755,7 +755,7 @@ fn more_time(target: &Target) -> Mrkdwn {
 
 fn given_for_at_most(target: &Target) -> String {
     format!(
-        "{} is given for at most {}.",
+        "{} is given for at most {}",
         target.label, target.max_duration
     )
 }
@@ -798,10 +798,7 @@ fn chosen_duration(answer: Option<&str>, target: Option<&Target>) -> Result<Dura
         return Err("this duration is not offered: choose another".to_owned());
     };
     match target {
-        Some(target) if duration > target.max_duration => Err(format!(
-            "{} is given for at most {}",
-            target.label, target.max_duration
-        )),
+        Some(target) if duration > target.max_duration => Err(given_for_at_most(target)),
         Some(target) if !target.durations.contains(&duration) => {
             let offered: Vec<String> = target.durations.iter().map(Duration::to_string).collect();
             let offered = cut(&offered.join(", "), 200, false);

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::blocks::{Block, Button, Home, actions, context, divider, header, section};
 use crate::card::{
     again, approve, cancel, closed_how, deny, has_approved, holding, may_ask_again, requester,
-    revoke, show_everything, so_far,
+    revoke, show_everything, so_far, warning,
 };
 use crate::text::{Mrkdwn, date, escaped, short};
 
@@ -125,8 +125,6 @@ const ROWS: usize = 10;
 const LABEL: usize = 100;
 /// How much of a reason or a note a row shows.
 const REASON: usize = 100;
-/// How much of an error or a hint is shown.
-const ERROR: usize = 500;
 
 /// The Home tab that shows `contents`.
 #[must_use]
@@ -141,7 +139,7 @@ pub fn home(contents: &Contents<'_>) -> Home {
         contents.own.iter().partition(is_holding);
     let waiting: Vec<&Request> = contents.waiting.iter().collect();
     let held: Vec<&Request> = contents.held.iter().collect();
-    let mut home = Home::new().with(contents.trouble.map(trouble));
+    let mut home = Home::new().with(contents.trouble.map(|it| section(warning(it))));
     home = if contents.is_configured {
         home.with(actions([Button::new(ASK, "Ask for access", "").primary()]))
     } else {
@@ -311,13 +309,4 @@ fn left(end: Timestamp, now: Timestamp) -> Mrkdwn {
         MINUTE..86_400 => whole(MINUTE),
         _ => whole(HOUR),
     }
-}
-
-fn trouble(trouble: &Trouble) -> Block {
-    let error = Mrkdwn::from("⚠️ ") + short(&trouble.error, ERROR);
-    section(if trouble.hint.is_empty() {
-        error
-    } else {
-        error + "\n*Hint* " + short(&trouble.hint, ERROR)
-    })
 }

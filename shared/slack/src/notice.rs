@@ -6,7 +6,7 @@ use access::{Notice, Owed, Place, Recipient, Request, State, Trouble, Why};
 use crate::blocks::{Block, Button, Message, actions, context, section};
 use crate::card::{
     LABEL, SESSIONS, again, approved_by, approvers, asked, decider, details, holding,
-    may_ask_again, requester, target, with_buttons, written,
+    may_ask_again, note_of_decision, requester, target, with_buttons,
 };
 use crate::text::{Mrkdwn, date, escaped, listed, mention, short};
 
@@ -14,6 +14,9 @@ use crate::text::{Mrkdwn, date, escaped, listed, mention, short};
 const ERROR: usize = 1000;
 /// How many people and channels are named.
 const MENTIONS: usize = 50;
+
+/// How a message begins that says what went wrong.
+pub const SORRY: &str = "Sorry, an error occurred!";
 
 /// The message that `request` owes.
 #[must_use]
@@ -55,7 +58,7 @@ pub fn problem(
     error: &str,
     hint: &str,
 ) -> Message {
-    let summary = Mrkdwn::from("Sorry, an error occurred! ") + short(error, ERROR);
+    let summary = Mrkdwn::from(SORRY) + " " + short(error, ERROR);
     problem_blocks(&what.into(), &place.into(), error, hint)
         .into_iter()
         .fold(Message::new(summary), Message::with)
@@ -84,7 +87,7 @@ pub fn place(flow_label: &str, target_label: &str) -> Mrkdwn {
 
 pub(crate) fn problem_blocks(what: &Mrkdwn, place: &Mrkdwn, error: &str, hint: &str) -> Vec<Block> {
     let mut blocks = vec![
-        section("*Sorry, an error occurred!*"),
+        section(Mrkdwn::from("*") + SORRY + "*"),
         section(Mrkdwn::from("*What* ") + what.within(ERROR) + "\n*Where* " + place.within(ERROR)),
         section(Mrkdwn::from("> ") + short(error, ERROR)),
     ];
@@ -155,13 +158,7 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
             Mrkdwn::from("⏰ ") + your + " access to " + target + " ends at " + end + "."
         }
         Notice::Denied => {
-            let note = request
-                .decision
-                .as_ref()
-                .and_then(|it| written(it.note.as_ref()));
-            let why = note
-                .map(|note| Mrkdwn::from("\n> ") + short(note, ERROR))
-                .unwrap_or_default();
+            let why = note_of_decision(request, ERROR);
             Mrkdwn::from("🚫 ") + your + " " + flow + " request was denied by " + by() + "." + why
         }
         Notice::Expired => {

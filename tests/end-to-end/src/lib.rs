@@ -190,6 +190,15 @@ impl Stint {
         self.send(Method::POST, path, &headers, body.to_vec()).await
     }
 
+    /// The steps of the request `id`, as the audit has them.
+    pub async fn steps(&self, id: &str) -> Vec<String> {
+        let state = self.state().await;
+        let audit = state["audit"].as_array().expect("the audit").iter();
+        let own = audit.filter(|it| it["request"] == id);
+        own.map(|it| it["step"].as_str().expect("a step").to_owned())
+            .collect()
+    }
+
     /// Everything, once nothing is under way.
     pub async fn state(&self) -> Value {
         let (status, state) = self

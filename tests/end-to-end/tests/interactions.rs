@@ -162,14 +162,6 @@ async fn granted() -> (Stint, String) {
     (stint, id)
 }
 
-async fn steps(stint: &Stint, id: &str) -> Vec<String> {
-    let state = stint.state().await;
-    let audit = state["audit"].as_array().unwrap().iter();
-    let own = audit.filter(|it| it["request"] == id);
-    own.map(|it| it["step"].as_str().unwrap().to_owned())
-        .collect()
-}
-
 /// Everything that people were told but the cards: how many messages there are for each.
 async fn told(stint: &Stint) -> Vec<usize> {
     let state = stint.state().await;
@@ -186,7 +178,7 @@ async fn told(stint: &Stint) -> Vec<usize> {
 async fn decides_once(stint: &Stint, id: &str, sent: Sent, standing: &str, all: &[&str]) {
     let before = (
         stint.standing(id).await,
-        steps(stint, id).await,
+        stint.steps(id).await,
         told(stint).await,
     );
     for age_s in [301, -301, 86_400] {
@@ -194,7 +186,7 @@ async fn decides_once(stint: &Stint, id: &str, sent: Sent, standing: &str, all: 
     }
     let after = (
         stint.standing(id).await,
-        steps(stint, id).await,
+        stint.steps(id).await,
         told(stint).await,
     );
     assert_eq!(before, after, "what is too old changes nothing");
@@ -206,7 +198,7 @@ async fn decides_once(stint: &Stint, id: &str, sent: Sent, standing: &str, all: 
     );
     assert_eq!(both, (200, 200));
     assert_eq!(stint.standing(id).await, standing);
-    assert_eq!(steps(stint, id).await, all);
+    assert_eq!(stint.steps(id).await, all);
     stint.is_shown_everywhere(id).await;
     let heard = told(stint).await;
 
@@ -214,7 +206,7 @@ async fn decides_once(stint: &Stint, id: &str, sent: Sent, standing: &str, all: 
     assert_eq!(sent.deliver(stint, 60, 0).await, 200);
     assert_eq!(sent.deliver(stint, 60, 3).await, 200);
     assert_eq!(stint.standing(id).await, standing);
-    assert_eq!(steps(stint, id).await, all);
+    assert_eq!(stint.steps(id).await, all);
     assert_eq!(told(stint).await, heard, "the same click is not late");
     stint.is_shown_everywhere(id).await;
     let is_in = standing == "active";
@@ -306,7 +298,7 @@ async fn a_form_that_asks_is_one_request() {
     stint.advance(60).await;
     sent.deliver(&stint, 60, 2).await;
     assert_eq!(stint.requests().await.len(), 1);
-    assert_eq!(steps(&stint, &id).await, ["request"]);
+    assert_eq!(stint.steps(&id).await, ["request"]);
     assert_eq!(told(&stint).await, heard);
     // Also when it was decided meanwhile.
     stint.deny(BOB, &id).await;
@@ -581,7 +573,7 @@ async fn come_late(all: &[Late]) {
         assert_eq!(stint.standing(&id).await, standing, "{what}");
         stint.is_shown_everywhere(&id).await;
         let before = (
-            steps(&stint, &id).await,
+            stint.steps(&id).await,
             stint.okta_calls("PUT").await,
             stint.okta_calls("DELETE").await,
         );
@@ -607,7 +599,7 @@ async fn come_late(all: &[Late]) {
 
         assert_eq!(stint.standing(&id).await, standing, "{what}");
         let after = (
-            steps(&stint, &id).await,
+            stint.steps(&id).await,
             stint.okta_calls("PUT").await,
             stint.okta_calls("DELETE").await,
         );
@@ -629,7 +621,7 @@ async fn a_decision_form_that_comes_after_another_decision_changes_nothing() {
         let who = if other == "cancel" { ALICE } else { CAROL };
         stint.decide_gone(who, other, &id).await;
         assert_eq!(stint.standing(&id).await, standing);
-        let before = steps(&stint, &id).await;
+        let before = stint.steps(&id).await;
         let seen = stint.submit(BOB, json!({"note": "too late"})).await;
         let said = words(&seen["ephemerals"]);
         assert!(
@@ -637,7 +629,7 @@ async fn a_decision_form_that_comes_after_another_decision_changes_nothing() {
             "{action} after {other}: {said}"
         );
         assert_eq!(stint.standing(&id).await, standing);
-        assert_eq!(steps(&stint, &id).await, before);
+        assert_eq!(stint.steps(&id).await, before);
         assert!(!stint.texts(ALICE).await.join("\n").contains("too late"));
         stint.is_shown_everywhere(&id).await;
     }
@@ -733,7 +725,7 @@ async fn any_two_decisions_at_once_are_one() {
         );
         assert_eq!(both, (200, 200));
         let standing = stint.standing(&id).await;
-        let all = steps(&stint, &id).await;
+        let all = stint.steps(&id).await;
         let decided = all
             .iter()
             .filter(|it| it == &one.1 || it == &other.1 || *it == "withdraw");

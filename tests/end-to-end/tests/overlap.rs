@@ -116,7 +116,7 @@ async fn two_approvers_at_once() {
         assert!(told(late).contains(&who), "{}", told(late));
         assert_eq!(told(winner), "");
         assert_eq!(
-            steps(&state, &id),
+            stint.steps(&id).await,
             ["request", "approve", "escalate", "activate"]
         );
         assert_eq!(state["schedules"].as_array().unwrap().len(), 1);
@@ -167,11 +167,10 @@ async fn one_click_delivered_twice_is_one_decision() {
     assert_eq!(seen["ephemerals"], json!([]), "nobody is late");
     assert_eq!(stint.standing(&id).await, "ended/revoked");
     assert_eq!(stint.okta_calls("DELETE").await.len(), 1);
-    let state = stint.state().await;
     let all = [
         "request", "approve", "escalate", "activate", "revoke", "end",
     ];
-    assert_eq!(steps(&state, &id), all);
+    assert_eq!(stint.steps(&id).await, all);
     assert_eq!(stint.count(ALICE, "was revoked by <@U02BOB>").await, 1);
 }
 
@@ -283,13 +282,6 @@ async fn the_sweep_alone_is_on_time() {
 /// The holders of the only membership.
 async fn holders(stint: &Stint) -> Value {
     stint.state().await["memberships"][0]["holders"].clone()
-}
-
-fn steps(state: &Value, id: &str) -> Vec<String> {
-    let audit = state["audit"].as_array().unwrap().iter();
-    let own = audit.filter(|it| it["request"] == id);
-    own.map(|it| it["step"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 /// A time of the JSON surface, in seconds.

@@ -1,7 +1,6 @@
 //! Who is asked, and what happens when nobody answers.
 
 #![expect(
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test ends where something is not as it should be"
 )]
@@ -44,14 +43,6 @@ async fn ask_in(stint: &Stint, channel: &str) -> String {
     let command = json!({"command": "/access", "channel": channel});
     stint.slack(ALICE, command).await;
     stint.send_form(ALICE, values()).await.unwrap()
-}
-
-async fn steps(stint: &Stint, id: &str) -> Vec<String> {
-    let state = stint.state().await;
-    let audit = state["audit"].as_array().unwrap().iter();
-    let own = audit.filter(|it| it["request"] == id);
-    own.map(|it| it["step"].as_str().unwrap().to_owned())
-        .collect()
 }
 
 #[tokio::test]
@@ -198,7 +189,7 @@ async fn what_is_asked_where_the_app_is_not_goes_to_the_fallback_at_once() {
     app_in(&stint, "#general", false).await;
     let id = ask_in(&stint, "#general").await;
     assert_eq!(asked(&stint, &id).await, [REQUESTS]);
-    assert_eq!(steps(&stint, &id).await, ["request", "forward"]);
+    assert_eq!(stint.steps(&id).await, ["request", "forward"]);
     assert_eq!(stint.texts(ERRORS).await, [""; 0], "nothing is wrong");
     stint.press(BOB, "approve", &id).await;
     assert_eq!(stint.standing(&id).await, "active");
@@ -213,7 +204,7 @@ async fn what_is_asked_outside_of_a_channel_goes_to_the_fallback() {
     assert!(seen["view"].is_object(), "{seen}");
     let id = stint.send_form(ALICE, values()).await.unwrap();
     assert_eq!(asked(&stint, &id).await, [REQUESTS]);
-    assert_eq!(steps(&stint, &id).await, ["request"]);
+    assert_eq!(stint.steps(&id).await, ["request"]);
     stint.press_own(ALICE, "cancel").await;
 
     // Her direct messages with the app are no channel either.
@@ -249,7 +240,7 @@ async fn when_nobody_answers_others_are_asked_too() {
         [REQUESTS, CAROL],
         "nobody asks herself"
     );
-    assert_eq!(steps(&stint, &id).await, ["request", "forward"]);
+    assert_eq!(stint.steps(&id).await, ["request", "forward"]);
     stint.is_shown_everywhere(&id).await;
 
     stint.press_own(CAROL, "approve").await;
@@ -267,7 +258,7 @@ async fn whoever_is_answered_in_time_bothers_nobody_else() {
     stint.deny(BOB, &id).await;
     stint.advance(24 * HOUR).await;
     assert_eq!(stint.texts(CAROL).await, [""; 0]);
-    assert_eq!(steps(&stint, &id).await, ["request", "deny"]);
+    assert_eq!(stint.steps(&id).await, ["request", "deny"]);
     assert_eq!(stint.request(&id).await["due_at"], Value::Null);
 }
 
@@ -460,7 +451,7 @@ async fn what_slack_does_not_take_now_is_no_reason_to_ask_others() {
     stint.mend().await;
     stint.advance(600).await;
     assert_eq!(asked(&stint, &id).await, [REQUESTS]);
-    assert_eq!(steps(&stint, &id).await, ["request"]);
+    assert_eq!(stint.steps(&id).await, ["request"]);
     assert_eq!(stint.texts(ERRORS).await, [""; 0]);
     stint.is_shown_everywhere(&id).await;
 }

@@ -243,7 +243,7 @@ fn chain(form: &Submission, extended: Option<&Request>, now: Timestamp) -> Resul
     }
     if old
         .ends_at
-        .is_some_and(|end| now + seconds(form.duration_s) < end)
+        .is_some_and(|end| seconds(form.duration_s) < end.duration_since(now))
     {
         return no("it would end before the access that there is now");
     }

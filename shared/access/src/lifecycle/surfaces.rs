@@ -57,29 +57,25 @@ impl At<'_> {
             // The other copies say who could not be reached.
             next.face += 1;
         }
-        if is_nowhere && !next.state.is_final() {
-            if next.state != State::Pending || next.fallback.is_empty() {
-                again = true;
-                for card in next.cards.iter_mut().filter(|card| card.place.asks()) {
-                    card.shows = 0;
-                }
+        let is_waiting = next.state == State::Pending;
+        if is_nowhere && is_waiting && !next.fallback.is_empty() {
+            again = false;
+            forward(&mut next);
+            next.face += 1;
+            step.audit.push(self.forwarded(&next));
+        } else if is_nowhere && !next.state.is_final() {
+            again = true;
+            for card in next.cards.iter_mut().filter(|card| card.place.asks()) {
+                card.shows = 0;
             }
-            if next.state != State::Pending {
-                // Nobody has to be asked.
-            } else if next.fallback.is_empty() {
-                // Nobody else can be asked: somebody must mend it.
-                if let Some(trouble) = trouble.filter(|it| !it.is_known(next.trouble.as_ref())) {
-                    next.trouble = Some(trouble.clone());
-                    next.face += 1;
-                    for to in [Recipient::Requester, Recipient::ErrorChannel] {
-                        next.owe(to, Notice::Trouble(trouble.clone()));
-                    }
-                }
-            } else {
-                again = false;
-                forward(&mut next);
+            // Somebody must mend it only where somebody must answer.
+            let new = trouble.filter(|it| is_waiting && !it.is_known(next.trouble.as_ref()));
+            if let Some(trouble) = new {
+                next.trouble = Some(trouble.clone());
                 next.face += 1;
-                step.audit.push(self.forwarded(&next));
+                for to in [Recipient::Requester, Recipient::ErrorChannel] {
+                    next.owe(to, Notice::Trouble(trouble.clone()));
+                }
             }
         }
         let tries = next.surfaces_tries.saturating_add(1);
