@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Nonsense;
 use crate::aws_endpoint;
+use crate::gate::{Border, Passage};
 use crate::server::Line;
 use crate::work::locked;
 
@@ -25,6 +26,8 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Faults {
     register: Arc<Mutex<Register>>,
+    /// Where somebody watches it, the border that every call of a function crosses first.
+    border: Option<Border>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +82,12 @@ fn once() -> u64 {
 }
 
 impl Faults {
+    /// None are switched on, behind `border`.
+    pub(crate) fn behind(border: Option<Border>) -> Self {
+        let register = Arc::default();
+        Self { register, border }
+    }
+
     /// Switches on the fault that `description` describes; gives back its name.
     pub(crate) fn add(&self, description: Value) -> Result<String, Nonsense> {
         let mut fault: Fault = serde_json::from_value(description).map_err(|error| {
@@ -300,8 +309,52 @@ async fn apply(
     let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let fault = faults.take(system, &called(system, &parts, &body));
+    let called = called(system, &parts, &body);
+    if let Some(border) = &faults.border {
+        let headers = parts.headers.clone();
+        let passage = border.pass(&headers, called.clone()).await;
+        let request = Request::from_parts(parts, Body::from(body));
+        match passage {
+            Passage::Free => return broken(&faults, system, &called, line, request, next).await,
+            Passage::Refused => {
+                let (kind, body) = default_body(system, StatusCode::FORBIDDEN);
+                let kind = HeaderValue::from_static(kind);
+                let status = match system {
+                    System::Slack => StatusCode::OK,
+                    System::Okta | System::Aws => StatusCode::FORBIDDEN,
+                };
+                return (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+            }
+            Passage::Shut => {}
+            Passage::OneWay => {
+                answered(next.run(request).await).await;
+                border.close(&headers);
+            }
+            Passage::Delayed(after) => {
+                let border = border.clone();
+                tokio::spawn(async move {
+                    border.wait(after).await;
+                    answered(next.run(request).await).await;
+                });
+            }
+        }
+        line.cut();
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let request = Request::from_parts(parts, Body::from(body));
+    broken(&faults, system, &called, line, request, next).await
+}
+
+/// Breaks the request, which calls `called`, if a fault says so.
+async fn broken(
+    faults: &Faults,
+    system: System,
+    called: &str,
+    line: Line,
+    request: Request,
+    next: Next,
+) -> Response {
+    let fault = faults.take(system, called);
     let Some(fault) = fault else {
         return next.run(request).await;
     };
@@ -311,16 +364,17 @@ async fn apply(
         fault.status.and_then(|s| StatusCode::from_u16(s).ok()),
     ) {
         (Some(When::Before), _) => {}
-        (Some(When::After), _) => {
-            let answer = next.run(request).await;
-            // What an answer still does while it is read belongs to its effect.
-            let _ = to_bytes(answer.into_body(), BODY_LIMIT).await;
-        }
+        (Some(When::After), _) => answered(next.run(request).await).await,
         (None, Some(status)) => return fault.answer(status),
         (None, None) => return next.run(request).await,
     }
     line.cut();
     StatusCode::NO_CONTENT.into_response()
+}
+
+/// Reads `answer`: what it still does while it is read belongs to its effect.
+async fn answered(answer: Response) {
+    let _ = to_bytes(answer.into_body(), BODY_LIMIT).await;
 }
 
 /// What a request asks of `system`, as a fault's `match` spells it.

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws::Clock;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use axum::http::{HeaderMap, HeaderName};
 use jiff::SignedDuration;
 use reqwest::{Client, Url};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Notify;
 
 use crate::OKTA_ORG;
 use crate::clock::{FunctionClock, SandboxClock};
+use crate::gate::{ENVIRONMENT, Gate};
 use crate::stack::{
     ACCOUNT, CONNECTOR_ROLE, EXTERNAL_ID, OKTA_SECRET, REGION, SCHEDULE_GROUP, SCHEDULE_ROLE,
     SLACK_SECRET, TABLE,
 };
-use crate::work::{Busy, Invocation, Work, locked};
+use crate::work::{Asleep, Busy, Invocation, Work, locked};
 
 /// One of the four functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,13 +107,21 @@ pub(crate) struct Places {
 
 impl Places {
     /// What `function` knows of the stack.
+    #[cfg(test)]
     pub(crate) fn of(&self, function: Function) -> aws::Config {
-        self.config(function.access_key())
+        self.config(function.access_key(), https::local_client())
+    }
+
+    /// The same in its environment number `environment`, which says so with each call.
+    fn of_environment(&self, function: Function, environment: u64) -> aws::Config {
+        let headers =
+            HeaderMap::from_iter([(HeaderName::from_static(ENVIRONMENT), environment.into())]);
+        let client = https::local_builder().default_headers(headers).build();
+        self.config(function.access_key(), client.unwrap_or_default())
     }
 
     /// What a function of the stack knows, with the credentials of `access_key`.
-    fn config(&self, access_key: &str) -> aws::Config {
-        let client = https::client();
+    fn config(&self, access_key: &str, client: Client) -> aws::Config {
         aws::Config {
             table: TABLE.to_owned(),
             slack_secret: SLACK_SECRET.to_owned(),
@@ -135,7 +147,7 @@ impl Places {
 
 /// The whole table, which only the JSON surface reads, straight from the database at `url`.
 pub(crate) fn table(places: &Places, url: &str) -> aws::Table {
-    let mut config = places.config("AKIASANDBOXSURFACE");
+    let mut config = places.config("AKIASANDBOXSURFACE", https::local_client());
     config.sdk = sdk(config.client.clone(), url, "AKIASANDBOXSURFACE");
     aws::Table::new(&config)
 }
@@ -153,14 +165,20 @@ pub(crate) struct Functions {
     places: Places,
     clock: SandboxClock,
     work: Work,
+    gate: Option<Arc<dyn Gate>>,
     warm: Mutex<BTreeMap<Function, Vec<Environment>>>,
+    made: AtomicU64,
+    running: Mutex<BTreeMap<u64, Environment>>,
 }
 
 /// One environment. It handles one event at a time.
 #[derive(Debug, Clone)]
 struct Environment {
+    number: u64,
+    function: Function,
     deps: Deps,
     invocation: Arc<Invocation>,
+    dies: Arc<Notify>,
 }
 
 #[derive(Debug, Clone)]
@@ -172,13 +190,50 @@ enum Deps {
 }
 
 impl Functions {
-    pub(crate) fn new(places: Places, clock: SandboxClock, work: Work) -> Arc<Self> {
+    pub(crate) fn new(
+        places: Places,
+        clock: SandboxClock,
+        work: Work,
+        gate: Option<Arc<dyn Gate>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             places,
             clock,
             work,
+            gate,
             warm: Mutex::default(),
+            made: AtomicU64::new(0),
+            running: Mutex::default(),
         })
+    }
+
+    /// How long after the present each copy of `event` is delivered to `function`: one at once, unless
+    /// the gate says otherwise.
+    pub(crate) fn deliveries(&self, function: Function, event: &Value) -> Vec<SignedDuration> {
+        let gate = self.gate.as_ref();
+        gate.map_or_else(
+            || vec![SignedDuration::ZERO],
+            |gate| gate.deliveries(function.name(), event),
+        )
+    }
+
+    /// The function whose environment number `environment` handles an event now.
+    pub(crate) fn is_running(&self, environment: u64) -> Option<Function> {
+        let running = locked(&self.running);
+        running.get(&environment).map(|it| it.function)
+    }
+
+    /// Has the environment number `environment` end where it stands, if it handles an event.
+    pub(crate) fn kill(&self, environment: u64) {
+        if let Some(environment) = locked(&self.running).remove(&environment) {
+            environment.dies.notify_one();
+        }
+    }
+
+    /// Counts the environment number `environment` as asleep until the answer is dropped.
+    pub(crate) fn sleep(&self, environment: u64) -> Option<Asleep> {
+        let running = locked(&self.running);
+        running.get(&environment).map(|it| it.invocation.sleep())
     }
 
     /// Has `function` handle `event`; gives back its answer, or what went wrong. The piece of work
@@ -205,28 +260,36 @@ impl Functions {
     ) -> (Result<Value, String>, Busy) {
         let environment = self.environment(function);
         let invocation = Arc::clone(&environment.invocation);
+        locked(&self.running).insert(environment.number, environment.clone());
+        if let Some(gate) = &self.gate {
+            gate.begins(environment.number, function.name(), &event);
+        }
         invocation.run(true);
         drop(busy);
         let deadline = self.clock.now() + function.timeout();
         let deps = environment.deps.clone();
         let mut handler = tokio::spawn(async move { Box::pin(deps.handle(event)).await });
         let ended = tokio::select! {
-            ended = &mut handler => Some(ended),
-            () = self.clock.sleep_until(deadline) => None,
+            ended = &mut handler => Ok(ended),
+            () = self.clock.sleep_until(deadline) => {
+                Err(format!("the function did not end within {} s", function.timeout().as_secs()))
+            }
+            () = environment.dies.notified() => Err("the environment died".to_owned()),
         };
         let busy = self.work.start();
         invocation.run(false);
-        let answer = if let Some(ended) = ended {
-            let mut warm = locked(&self.warm);
-            warm.entry(function).or_default().push(environment);
-            ended.unwrap_or_else(|error| Err(format!("the handler panicked: {error}")))
-        } else {
-            handler.abort();
-            let _ = handler.await;
-            Err(format!(
-                "the function did not end within {} s",
-                function.timeout().as_secs()
-            ))
+        locked(&self.running).remove(&environment.number);
+        let answer = match ended {
+            Ok(ended) => {
+                let mut warm = locked(&self.warm);
+                warm.entry(function).or_default().push(environment);
+                ended.unwrap_or_else(|error| Err(format!("the handler panicked: {error}")))
+            }
+            Err(error) => {
+                handler.abort();
+                let _ = handler.await;
+                Err(error)
+            }
         };
         (answer, busy)
     }
@@ -240,7 +303,8 @@ impl Functions {
         let invocation = Invocation::new(&self.work);
         let clock = FunctionClock::new(self.clock.clone(), Arc::clone(&invocation));
         let clock: Arc<dyn Clock> = Arc::new(clock);
-        let config = &self.places.of(function);
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let config = &self.places.of_environment(function, number);
         let deps = match function {
             Function::SlackIngress => {
                 Deps::SlackIngress(Arc::new(slack_ingress::Deps::connect(config, clock)))
@@ -253,7 +317,13 @@ impl Functions {
                 Deps::Deescalation(Arc::new(deescalation::Deps::connect(config, clock)))
             }
         };
-        Environment { deps, invocation }
+        Environment {
+            number,
+            function,
+            deps,
+            invocation,
+            dies: Arc::default(),
+        }
     }
 }
 

@@ -94,13 +94,22 @@ impl Handoffs {
 
     /// Invokes `function` with `event` without waiting for it, at least once.
     pub(crate) fn hand(&self, function: Function, event: Value) {
-        self.attempt(Handoff {
-            function,
-            event,
-            since: self.inner.clock.now(),
-            attempts: 0,
-            is_last_word: false,
-        });
+        let since = self.inner.clock.now();
+        let copies = self.inner.functions.deliveries(function, &event);
+        for after in copies {
+            let handoff = Handoff {
+                function,
+                event: event.clone(),
+                since,
+                attempts: 0,
+                is_last_word: false,
+            };
+            if after.is_zero() {
+                self.attempt(handoff);
+            } else {
+                self.wait(since + after, handoff);
+            }
+        }
     }
 
     /// Invokes `function` with `event` once and waits for its answer, or for what went wrong.
@@ -113,6 +122,12 @@ impl Handoffs {
         }
         drop(busy);
         answer
+    }
+
+    /// How often `event` is delivered to the ingress.
+    pub(crate) fn deliveries(&self, event: &Value) -> usize {
+        let functions = &self.inner.functions;
+        functions.deliveries(Function::SlackIngress, event).len()
     }
 
     /// When the next of those that failed is tried again.
@@ -170,6 +185,11 @@ impl Handoffs {
             self.give_up(handoff, error);
             return;
         };
+        self.wait(at, handoff);
+    }
+
+    /// Makes the next attempt at `handoff` then.
+    fn wait(&self, at: Timestamp, handoff: Handoff) {
         let mut state = locked(&self.inner.state);
         state.made += 1;
         let key = (at, state.made);

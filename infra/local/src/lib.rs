@@ -9,7 +9,7 @@
 //! - `aws_endpoint`: the table, the secrets, the connector's role, the schedules.
 //! - [`slack`], [`okta`]: the simulated services.
 //! - `clock`, `engine`: time, which can be moved, and what it makes happen.
-//! - `faults`: switches that break all of these.
+//! - `faults`: switches that break all of these; [`Gate`]: somebody who decides it call by call.
 //! - `outside`: the simulated services and their switches; [`services`] serves them alone.
 //! - `surface`: the page and its JSON surface.
 
@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod faults;
 mod functions;
+mod gate;
 mod handoffs;
 mod ingress;
 mod nonsense;
@@ -52,6 +53,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 pub use error::Error;
+pub use gate::{Call, Fate, Gate};
 pub use nonsense::Nonsense;
 pub use okta::API_TOKEN as OKTA_API_TOKEN;
 pub use slack::{BOT_TOKEN as SLACK_BOT_TOKEN, SIGNING_SECRET as SLACK_SIGNING_SECRET};
@@ -61,6 +63,7 @@ use clock::SandboxClock;
 use engine::Engine;
 use faults::{Faults, System};
 use functions::{Functions, Places};
+use gate::Border;
 use handoffs::Handoffs;
 use ingress::Ingress;
 use outside::Outside;
@@ -77,12 +80,14 @@ const DATA_VERSION: u32 = 1;
 const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 
 /// How the local run is started.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,
     /// The folder in which everything is kept.
     pub data: PathBuf,
+    /// Who decides what becomes of each call of the functions; nobody does where people use it.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 /// A local run. It ends when this is dropped, as if it were killed.
@@ -172,7 +177,7 @@ struct Opened {
 }
 
 async fn open(options: Options) -> Result<Opened, Error> {
-    let Options { port, data } = options;
+    let Options { port, data, gate } = options;
     let (listener, address) = listen(port).await?;
     let lock = take(&data)?;
     let (aws_listener, aws_address) = listen(0).await?;
@@ -187,7 +192,7 @@ async fn open(options: Options) -> Result<Opened, Error> {
     let slack = slack::Slack::open(file("slack.jsonl"), Arc::clone(&shared))
         .map_err(broken("slack.jsonl"))?;
     let okta = okta::Okta::open(&file("okta.json"), shared).map_err(broken("okta.json"))?;
-    let dynamo = Dynamo::open(&file("table.db"), https::client()).await?;
+    let dynamo = Dynamo::open(&file("table.db"), https::local_client()).await?;
     let scheduler = Scheduler::open(&file("schedules.json"), clock.clone())?;
     let secrets = Secrets::open(&file("secrets.json"))?;
     let flows = file("flows");
@@ -205,7 +210,12 @@ async fn open(options: Options) -> Result<Opened, Error> {
     };
     let table = functions::table(&places, dynamo.url());
     let work = Work::new();
-    let functions = Functions::new(places.clone(), clock.clone(), work.clone());
+    let functions = Functions::new(places.clone(), clock.clone(), work.clone(), gate.clone());
+    let border = gate.map(|gate| Border {
+        gate,
+        functions: Arc::clone(&functions),
+        clock: clock.clone(),
+    });
     let handoffs = Handoffs::open(&file("failed.json"), functions, clock.clone(), work.clone())?;
     let engine = Engine::new(
         clock.clone(),
@@ -214,7 +224,7 @@ async fn open(options: Options) -> Result<Opened, Error> {
         dynamo.clone(),
         work,
     );
-    let faults = Faults::default();
+    let faults = Faults::behind(border);
     let services = Services {
         dynamo,
         scheduler: Arc::clone(&scheduler),

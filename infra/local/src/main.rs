@@ -50,7 +50,8 @@ async fn main() -> ExitCode {
         .finish()
         .with(printed)
         .init();
-    let running = match local::start(Options { port, data }).await {
+    let gate = None;
+    let running = match local::start(Options { port, data, gate }).await {
         Ok(running) => running,
         Err(error) => {
             eprintln!("error: {error}");

@@ -150,6 +150,7 @@ fn options(folder: &TempDir) -> Options {
     Options {
         port: 0,
         data: folder.path().to_owned(),
+        gate: None,
     }
 }
 

@@ -38,6 +38,17 @@ pub fn builder() -> ClientBuilder {
         .connect_timeout(CONNECTED_WITHIN)
 }
 
+/// A new client for what is on this machine and has no certificate.
+#[must_use]
+pub fn local_client() -> Client {
+    local_builder().build().unwrap_or_default()
+}
+
+/// The same yet to be built. It trusts no certificate, and so need not read those of the system.
+pub fn local_builder() -> ClientBuilder {
+    builder().tls_certs_only([])
+}
+
 /// `client`, for the AWS SDK to send its calls with. How long a call may take is the SDK's to say.
 #[must_use]
 pub fn for_aws(client: Client) -> SharedHttpClient {

@@ -14,10 +14,11 @@ mod shown;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use local::{Options, Running};
+use local::{Gate, Options, Running};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -55,14 +56,28 @@ pub const HOUR: u64 = 3600;
 pub struct Stint {
     client: Client,
     url: String,
+    #[expect(
+        dead_code,
+        reason = "it keeps what was shown when it is dropped, before the folder is"
+    )]
+    shown: Option<Shown>,
     folder: TempDir,
     runs: Runs,
+}
+
+/// The file with what people were shown.
+struct Shown(PathBuf);
+
+impl Shown {
+    fn within(folder: &TempDir) -> Self {
+        Self(folder.path().join("slack.shown.jsonl"))
+    }
 }
 
 /// How it runs.
 enum Runs {
     /// In this process.
-    Here(#[expect(dead_code, reason = "it ends when it is dropped")] Running),
+    Here(Running),
     /// As the program that people start, which can be killed.
     AsProgram(Child),
 }
@@ -70,15 +85,26 @@ enum Runs {
 impl Stint {
     /// Starts it in this process.
     pub async fn start() -> Self {
+        Self::start_with(None, None).await
+    }
+
+    /// Starts it in this process with a copy of everything in the folder `from`, and behind `gate`; what
+    /// people are shown behind one is not kept.
+    pub async fn start_with(from: Option<&Path>, gate: Option<Arc<dyn Gate>>) -> Self {
         let folder = TempDir::new().expect("a folder");
+        if let Some(from) = from {
+            copy(from, folder.path()).expect("it can be copied");
+        }
         let options = Options {
             port: 0,
             data: folder.path().to_owned(),
+            gate: gate.clone(),
         };
         let running = local::start(options).await.expect("it starts");
         let stint = Self {
             client: client(),
             url: running.url(),
+            shown: gate.is_none().then(|| Shown::within(&folder)),
             folder,
             runs: Runs::Here(running),
         };
@@ -93,11 +119,20 @@ impl Stint {
         let stint = Self {
             client: client(),
             url,
+            shown: Some(Shown::within(&folder)),
             folder,
             runs: Runs::AsProgram(child),
         };
         stint.post("clock", json!({"freeze": true})).await;
         stint
+    }
+
+    /// Ends it; the folder with everything that it was.
+    pub async fn into_folder(self) -> TempDir {
+        if let Runs::Here(running) = self.runs {
+            running.stop().await;
+        }
+        self.folder
     }
 
     /// Kills the program with SIGKILL.
@@ -514,14 +549,28 @@ fn elements(message: &Value) -> Vec<Value> {
         .collect()
 }
 
-impl Drop for Stint {
+impl Drop for Shown {
     fn drop(&mut self) {
-        shown::keep(&self.folder.path().join("slack.shown.jsonl"));
+        shown::keep(&self.0);
     }
 }
 
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            std::fs::create_dir_all(&to)?;
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
 fn client() -> Client {
-    https::client()
+    https::local_client()
 }
 
 async fn program(data: &Path) -> (Child, String) {
