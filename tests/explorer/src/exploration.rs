@@ -1,0 +1,166 @@
+//! A scenario, played in every way.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use end_to_end::Stint;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::promises;
+use crate::{Hold, How, Key, Plan, Run};
+
+/// What goes wrong at a call.
+const WAYS: [How; 4] = [How::Before, How::After, How::Late, How::Refused];
+
+/// How much later the second copy of an event comes.
+const APART: [SignedDuration; 2] = [SignedDuration::ZERO, SignedDuration::from_secs(30)];
+
+/// No handler makes more calls.
+const MOST_CALLS: usize = 400;
+
+/// A scenario that is played again and again, each time from the same moment.
+pub struct Exploration {
+    name: &'static str,
+    from: TempDir,
+    calls: usize,
+    runs: usize,
+    broken: Vec<String>,
+    latest_ms: i64,
+}
+
+impl Exploration {
+    /// One that begins where `setup` leaves off.
+    pub async fn of(name: &'static str, setup: impl AsyncFn(&Stint)) -> Self {
+        let stint = Stint::start_with(None, Some(Arc::new(Plan::counting()))).await;
+        setup(&stint).await;
+        stint.state().await;
+        Self {
+            name,
+            from: stint.into_folder().await,
+            calls: 0,
+            runs: 0,
+            broken: Vec::new(),
+            latest_ms: 0,
+        }
+    }
+
+    /// Plays it once, then once for every call and way in which it can go wrong, then once for every
+    /// event, delivered twice.
+    pub async fn crashes(mut self, play: impl AsyncFn(&Run)) {
+        let (calls, events) = self.count(&play).await;
+        for how in WAYS {
+            for key in &calls {
+                let what = format!("{}, {how:?} {} {}", key.function, key.what, key.nth);
+                self.run(&what, Plan::dying(key.clone(), how), &play).await;
+            }
+        }
+        for event in 1..=events {
+            for after in APART {
+                let what = format!("event {event} twice, {} s apart", after.as_secs());
+                self.run(&what, Plan::twice(event, after), &play).await;
+            }
+        }
+        self.keep("crashes");
+    }
+
+    /// Lets the first of two handlers, which `hold` names, wait at each of its calls while the other
+    /// does all that it does: `first` sets the one off, `second` the other.
+    pub async fn races(
+        mut self,
+        hold: (&'static str, usize),
+        first: impl AsyncFn(&Run),
+        second: impl AsyncFn(&Run),
+    ) {
+        let (function, invocation) = hold;
+        for call in 1..MOST_CALLS {
+            let hold = Hold {
+                function,
+                invocation,
+                call,
+            };
+            let what = format!("{function} waits at its call {call}");
+            let play = async |run: &Run| {
+                first(run).await;
+                run.state().await;
+                if run.plan.is_held(0) {
+                    second(run).await;
+                    run.state().await;
+                    run.plan.release(0);
+                    run.look().await;
+                }
+            };
+            let plan = Plan::holding(vec![hold]);
+            if !self.run(&what, plan, &play).await {
+                break;
+            }
+            self.calls = call;
+        }
+        self.keep("races");
+    }
+
+    async fn count(&mut self, play: &impl AsyncFn(&Run)) -> (Vec<Key>, usize) {
+        let plan = Arc::new(Plan::counting());
+        self.play("nothing is amiss", &plan, play).await;
+        let calls = plan.calls();
+        assert!(!calls.is_empty(), "{}: nothing was called", self.name);
+        self.calls = calls.len();
+        (calls, plan.events())
+    }
+
+    /// Plays it once; whether `plan` struck.
+    async fn run(&mut self, what: &str, plan: Plan, play: &impl AsyncFn(&Run)) -> bool {
+        let plan = Arc::new(plan);
+        self.play(what, &plan, play).await;
+        plan.has_struck()
+    }
+
+    async fn play(&mut self, what: &str, plan: &Arc<Plan>, play: &impl AsyncFn(&Run)) {
+        let name = self.name;
+        let told = Told(format!("{name}: {what}"));
+        let stint = Stint::start_with(Some(self.from.path()), Some(plan.clone())).await;
+        stint.state().await;
+        let run = Run::new(stint, plan.clone());
+        plan.arm();
+        play(&run).await;
+        let (broken, latest_ms) = run.aftermath().await;
+        if let Some(broken) = promises::schedule_first(&plan.calls()) {
+            self.broken.push(format!("{what}: {broken}"));
+        }
+        self.runs += 1;
+        self.latest_ms = self.latest_ms.max(latest_ms);
+        for broken in broken {
+            eprintln!("{}: {broken}", told.0);
+            self.broken.push(format!("{what}: {broken}"));
+        }
+    }
+
+    /// Keeps the figures, and fails where a promise was broken.
+    fn keep(self, check: &str) {
+        let figures = json!({
+            "check": check, "scenario": self.name, "calls": self.calls, "runs": self.runs,
+            "violations": self.broken.len(), "latest_ms": self.latest_ms,
+        });
+        println!("{figures}");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/proof");
+        let path = folder.join(format!("{check}-{}.json", self.name.replace(' ', "-")));
+        fs::create_dir_all(folder).expect("a folder");
+        fs::write(path, format!("{figures}\n")).expect("it can be written");
+        let broken: &[String] = &self.broken;
+        assert!(broken.is_empty(), "{}: {broken:#?}", self.name);
+        assert_ne!(figures["runs"], Value::from(0));
+    }
+}
+
+/// Tells what was played when something unforeseen ended it.
+struct Told(String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("while exploring {}", self.0);
+        }
+    }
+}
