@@ -1,6 +1,7 @@
 //! The life of a request, told as conversations, and its promises, held to whatever may happen.
 
 mod life;
+mod model;
 mod promises;
 mod reminders;
 mod world;
