@@ -23,7 +23,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::{CallKind, Membership, State, Why};
 use recovery::{Known, ends_well};
-use system::{Fate, Promise, Stage, Step, System, Task};
+use system::{Fate, Promise, Stage, Step, System, Task, User};
 
 /// The longest wait that is no end of a grant: whatever is unfinished is due by then.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
@@ -120,7 +120,7 @@ impl Model for Explored {
         }
         self.by_workers(system, steps);
         if system.hands > 0 {
-            steps.push(if system.member {
+            steps.push(if system.is_in() {
                 Step::RemoveByHand
             } else {
                 Step::AddByHand
@@ -169,10 +169,13 @@ impl Model for Explored {
             Property::always("what is unfinished is due", |all: &Self, it: &System| {
                 all.holds(is_due(it))
             }),
-            Property::always("out on time", |all: &Self, it: &System| {
-                all.seen.fetch_add(1, Ordering::Relaxed);
-                all.holds(ends_well(it, &mut all.known.lock().unwrap()))
-            }),
+            Property::always(
+                "everything ends well, and on time",
+                |all: &Self, it: &System| {
+                    all.seen.fetch_add(1, Ordering::Relaxed);
+                    all.holds(ends_well(it, &mut all.known.lock().unwrap()))
+                },
+            ),
         ];
         properties.extend(REACHES.iter().filter_map(|(name, condition)| {
             let is_wanted = self.scenario.reaches.contains(name);
@@ -262,7 +265,7 @@ impl Explored {
                     fates.push(Fate::Refused { mendable: false });
                 }
             }
-            CallKind::Remove if system.member => fates.push(Fate::HOLLOW),
+            CallKind::Remove if system.is_in() => fates.push(Fate::HOLLOW),
             CallKind::Remove => {}
         }
         fates
@@ -279,7 +282,7 @@ fn is_settled_truly(system: &System) -> bool {
     let is_in = item.is_some_and(|item| item.agreed && !item.holders.is_empty());
     let is_out = item.is_none_or(Membership::is_out);
     if is_in {
-        (system.member || system.out_by_hand) && !is_on_its_way(CallKind::Remove)
+        (system.is_in() || system.user == User::OutByHand) && !is_on_its_way(CallKind::Remove)
     } else if is_out {
         !system.is_in_through_stint() && !is_on_its_way(CallKind::Add)
     } else {
@@ -330,10 +333,13 @@ fn is_over(system: &System, r: usize, why: Why) -> bool {
     request.is_some_and(|it| it.state == State::Ended && it.why == Some(why))
 }
 
+/// Whether a state is of a kind.
+type Is = fn(&Explored, &System) -> bool;
+
 /// The states that a model which does nothing would not have.
-const REACHES: &[(&str, fn(&Explored, &System) -> bool)] = &[
-    ("active", |_, it| is(it, 0, State::Active) && it.member),
-    ("ended", |_, it| is(it, 0, State::Ended) && !it.member),
+const REACHES: &[(&str, Is)] = &[
+    ("active", |_, it| is(it, 0, State::Active) && it.is_in()),
+    ("ended", |_, it| is(it, 0, State::Ended) && !it.is_in()),
     ("forgotten", |_, it| {
         is(it, 0, State::Ended) && it.ledger.is_none()
     }),
@@ -352,7 +358,7 @@ const REACHES: &[(&str, fn(&Explored, &System) -> bool)] = &[
         let is_first_over = it.requests[0]
             .as_ref()
             .is_some_and(|it| it.state.is_final());
-        is_first_over && is(it, 1, State::Active) && it.member
+        is_first_over && is(it, 1, State::Active) && it.is_in()
     }),
     ("an add lands after the end", |_, it| {
         let is_released = is(it, 0, State::Deescalating);
@@ -372,10 +378,10 @@ const REACHES: &[(&str, fn(&Explored, &System) -> bool)] = &[
     }),
     ("added by hand and left alone", |_, it| {
         let is_done = it.requests.iter().flatten().all(|it| it.state.is_final());
-        is_done && it.ledger.is_none() && it.theirs && it.requests[0].is_some()
+        is_done && it.ledger.is_none() && it.user == User::Standing && it.requests[0].is_some()
     }),
     ("removed by hand", |_, it| {
-        is(it, 0, State::Active) && !it.member
+        is(it, 0, State::Active) && !it.is_in()
     }),
     ("the extension takes over", |_, it| {
         is_over(it, 0, Why::Superseded) && is(it, 1, State::Active)

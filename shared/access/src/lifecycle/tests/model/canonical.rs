@@ -35,7 +35,7 @@ impl System {
             bytes: Vec::with_capacity(160),
             now: self.now,
         };
-        key.flags(&[self.member, self.by_hand, self.theirs, self.out_by_hand]);
+        key.byte(self.user as u8);
         key.byte(self.hands);
         key.byte(self.broken.map_or(0, |it| it as u8 + 1));
         for (request, truth) in self.requests.iter().zip(&self.truth) {

@@ -120,7 +120,7 @@ impl System {
             let fate = match sent.stage {
                 Stage::Known(fate) => fate,
                 _ => Fate::Done {
-                    seen_out: !self.member,
+                    seen_out: !self.is_in(),
                 },
             };
             let loaded = self.loaded(sent.by);

@@ -29,14 +29,8 @@ pub(super) struct System {
     pub(super) steps: usize,
     pub(super) requests: [Option<Arc<Request>>; REQUESTS],
     pub(super) ledger: Option<Arc<Membership>>,
-    /// Whether the user is in the group.
-    pub(super) member: bool,
-    /// Whether an administrator put them in, and nothing of Stint's landed since.
-    pub(super) by_hand: bool,
-    /// Whether that was before Stint had anything under way: whoever looks sees it.
-    pub(super) theirs: bool,
-    /// Whether an administrator took them out, and nothing of Stint's landed since.
-    pub(super) out_by_hand: bool,
+    /// Whether the user is in the group, and who saw to it.
+    pub(super) user: User,
     /// How much more an administrator does by hand.
     pub(super) hands: u8,
     pub(super) calls: Vec<Sent>,
@@ -45,6 +39,19 @@ pub(super) struct System {
     pub(super) truth: [Truth; REQUESTS],
     /// The promise that the last step broke.
     pub(super) broken: Option<Promise>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum User {
+    Out,
+    /// An administrator took them out.
+    OutByHand,
+    /// Stint put them in.
+    In,
+    /// An administrator put them in, while Stint had something under way.
+    InByHand,
+    /// An administrator put them in, and Stint had nothing under way: whoever looks sees it.
+    Standing,
 }
 
 /// A call on its way to Okta, or back.
@@ -200,10 +207,7 @@ impl System {
             steps: 0,
             requests: [None, None],
             ledger: None,
-            member: false,
-            by_hand: false,
-            theirs: false,
-            out_by_hand: false,
+            user: User::Out,
             hands: 0,
             calls: Vec::new(),
             workers: Vec::new(),
@@ -293,7 +297,7 @@ impl System {
                 Some(())
             }
             Step::ReadBack { call } => {
-                let seen_out = !self.member;
+                let seen_out = !self.is_in();
                 self.calls.get_mut(*call)?.stage = Stage::Known(Fate::Done { seen_out });
                 Some(())
             }
@@ -307,8 +311,7 @@ impl System {
             }
             Step::RemoveByHand => {
                 self.hands -= 1;
-                (self.member, self.by_hand, self.theirs) = (false, false, false);
-                self.out_by_hand = true;
+                self.user = User::OutByHand;
                 Some(())
             }
             Step::Pass { seconds } => {
@@ -362,7 +365,7 @@ impl System {
     }
 
     pub(super) fn look(&self) -> Look {
-        if self.member { Look::In } else { Look::Out }
+        if self.is_in() { Look::In } else { Look::Out }
     }
 
     /// Decides on what the worker loaded and writes that, unless it moved meanwhile.
@@ -399,7 +402,7 @@ impl System {
         }
         let (fate, sent) = match (self.calls[call].stage, fate) {
             (Stage::Landed, Fate::GOOD) => {
-                let seen_out = !self.member;
+                let seen_out = !self.is_in();
                 (Fate::Done { seen_out }, self.calls.remove(call))
             }
             (Stage::Known(known), Fate::GOOD) => (known, self.calls.remove(call)),
@@ -427,10 +430,11 @@ impl System {
         } else {
             Stage::Landed
         };
-        if adds || self.member {
-            (self.by_hand, self.theirs, self.out_by_hand) = (false, false, false);
+        if adds {
+            self.user = User::In;
+        } else if self.is_in() {
+            self.user = User::Out;
         }
-        self.member = adds;
         if is_given {
             self.calls.remove(call);
         }
@@ -449,8 +453,11 @@ impl System {
             .workers
             .iter()
             .any(|it| matches!(it.task, Task::Escalate(_)) && it.look.is_some());
-        self.theirs = !is_claimed && !is_under_way && !has_looked;
-        (self.member, self.by_hand, self.out_by_hand) = (true, true, false);
+        self.user = if is_claimed || is_under_way || has_looked {
+            User::InByHand
+        } else {
+            User::Standing
+        };
     }
 
     fn ask(&mut self, r: usize, extends: bool) -> Option<()> {
@@ -681,16 +688,20 @@ impl System {
         });
         let calls: Vec<_> = self.calls.iter().map(|it| (it.kind, it.stage)).collect();
         format!(
-            "{}; ledger {ledger:?}; on the way {calls:?}; member {}, by hand {}",
+            "{}; ledger {ledger:?}; on the way {calls:?}; user {:?}",
             requests.join("; "),
-            self.member,
-            self.by_hand
+            self.user
         )
+    }
+
+    /// Whether the user is in the group.
+    pub(super) fn is_in(&self) -> bool {
+        matches!(self.user, User::In | User::InByHand | User::Standing)
     }
 
     /// Whether the user is in the group and no administrator put them there.
     pub(super) fn is_in_through_stint(&self) -> bool {
-        self.member && !self.by_hand
+        self.user == User::In
     }
 
     /// Whether a grant lasts.
@@ -714,7 +725,7 @@ impl System {
             let Effect::Send { kind, .. } = effect else {
                 continue;
             };
-            if self.theirs {
+            if self.user == User::Standing {
                 broken = Some(Promise::OnlyWhatWePutIn);
             }
             match (kind, about, &step.request) {
