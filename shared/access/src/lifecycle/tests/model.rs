@@ -516,7 +516,10 @@ fn one_grant() {
 #[test]
 fn two_requests() {
     explore(Scenario {
-        begins: vec![approved(0), [active(0), approved(1)].concat()],
+        begins: vec![
+            [approved(0), approved(1)].concat(),
+            [active(0), approved(1)].concat(),
+        ],
         second: true,
         reaches: &["two hold it", "one over, the other holds it"],
         ..scenario("two-requests", 7)
