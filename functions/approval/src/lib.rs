@@ -68,17 +68,16 @@ impl Deps {
 /// batch of the queue into which such events come when they failed for good, tells these people so.
 /// Where it is an [`aws::HomePayload`], draws that Home tab.
 ///
-/// An event of another shape, or without Slack's signature, changes nothing.
+/// An event without Slack's signature changes nothing.
 ///
 /// # Errors
 ///
-/// What AWS or Slack could not do; the platform invokes again.
+/// An event of another shape or version, and what AWS or Slack could not do; the platform invokes again.
+/// What fails for good comes back once, through the queue, and ends in one that is only looked at.
 pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
     if let Ok(batch) = serde_json::from_value::<Batch>(event.clone()) {
         for message in batch.records {
-            if let Some(event) = message.event() {
-                Box::pin(handle(deps, event, true)).await?;
-            }
+            Box::pin(handle(deps, message.event()?, true)).await?;
         }
         return Ok(());
     }
@@ -99,24 +98,31 @@ struct QueueMessage {
 
 impl QueueMessage {
     /// The event that failed, which Lambda puts into a record of the failure.
-    fn event(&self) -> Option<serde_json::Value> {
-        let mut record: serde_json::Value = serde_json::from_str(&self.body).ok()?;
-        record
-            .get_mut("requestPayload")
-            .map(serde_json::Value::take)
+    fn event(&self) -> Result<serde_json::Value, aws::Error> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Failure {
+            request_payload: serde_json::Value,
+        }
+        let failure: Failure =
+            serde_json::from_str(&self.body).map_err(|error| aws::Error::UnreadableEvent {
+                known: access::SCHEMA_VERSION,
+                error: error.to_string(),
+            })?;
+        Ok(failure.request_payload)
     }
 }
 
 async fn handle(deps: &Deps, event: serde_json::Value, has_failed: bool) -> Result<(), Error> {
     if event.get("home").is_some() {
-        return match HomePayload::read(event) {
-            Some(it) if !has_failed => home::redraw(deps, &it.home, it.request.as_ref()).await,
-            _ => Ok(()),
-        };
+        let it = HomePayload::read(event)?;
+        // A Home that could not be drawn is due in the table.
+        if has_failed {
+            return Ok(());
+        }
+        return home::redraw(deps, &it.home, it.request.as_ref()).await;
     }
-    let Some(signed) = Signed::read(event) else {
-        return Ok(());
-    };
+    let signed = Signed::read(event)?;
     let Some((payload, is_stale)) = open(deps, &signed).await? else {
         return Ok(());
     };

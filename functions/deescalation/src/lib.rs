@@ -59,20 +59,19 @@ impl Deps {
 ///   became of it;
 /// - an event of CloudFormation refuses the deletion of the stack while anybody is held in.
 ///
-/// Anything else changes nothing.
-///
 /// # Errors
 ///
-/// What AWS could not do; the platform invokes again, and so does the next sweep.
+/// Any other event, and one of another version: the platform keeps it. What AWS could not do; the
+/// platform invokes again, and so does the next sweep.
 pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
     let now = deps.tools.now();
     let until = now + WINDOW;
-    match read(event) {
-        Some(Woken::Request(request)) => {
+    match read(event)? {
+        Woken::Request(request) => {
             let item = DueItem::Request(request);
             drive_all(deps, vec![Due { at: now, item }], until).await?;
         }
-        Some(Woken::Sweep) => {
+        Woken::Sweep => {
             let (due, missed) = deps.tools.table.due(until).await;
             let oldest = due
                 .iter()
@@ -84,9 +83,8 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
                 return Err(missed.into());
             }
         }
-        Some(Woken::EndAll(asked)) => return end_all(deps, asked, until).await,
-        Some(Woken::Guarded(event)) => guard(deps, *event).await?,
-        None => {}
+        Woken::EndAll(asked) => return end_all(deps, asked, until).await,
+        Woken::Guarded(event) => guard(deps, *event).await?,
     }
     Ok(Value::Null)
 }
@@ -106,17 +104,17 @@ struct Sweep {
     sweep: bool,
 }
 
-fn read(event: Value) -> Option<Woken> {
+fn read(event: Value) -> Result<Woken, aws::Error> {
     if let Ok(Sweep { v, sweep: true }) = Sweep::deserialize(&event)
         && v == access::SCHEMA_VERSION
     {
-        return Some(Woken::Sweep);
+        return Ok(Woken::Sweep);
     }
     if let Some(asked) = EndAll::read(&event) {
-        return Some(Woken::EndAll(asked));
+        return Ok(Woken::EndAll(asked));
     }
     if let Ok(event) = Guarded::deserialize(&event) {
-        return Some(Woken::Guarded(Box::new(event)));
+        return Ok(Woken::Guarded(Box::new(event)));
     }
     Payload::read(event).map(Woken::Request)
 }

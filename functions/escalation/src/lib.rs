@@ -32,15 +32,14 @@ impl Deps {
 
 /// Makes Okta agree with the request that `event` names.
 ///
-/// An event of another shape, or one that names a request that is not approved, changes nothing.
+/// An event that names a request that is not approved changes nothing.
 ///
 /// # Errors
 ///
-/// What AWS could not do; the platform invokes again.
+/// An event of another shape or version, and what AWS could not do; the platform invokes again, and
+/// keeps what failed for good.
 pub async fn handler(deps: &Deps, event: serde_json::Value) -> Result<(), Error> {
-    let Some(id) = Payload::read(event) else {
-        return Ok(());
-    };
+    let id = Payload::read(event)?;
     let tools = &deps.tools;
     let until = tools.now() + PATIENCE;
     loop {

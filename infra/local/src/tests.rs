@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use access::RequestId;
 use aws::Scheduling as _;
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -81,6 +82,20 @@ impl Local {
     fn config(&self, function: Function) -> aws::Config {
         let places: &Places = self.running.places.as_ref().unwrap();
         places.of(function)
+    }
+
+    /// Has the item of the request `id` carry the schema version `v`.
+    async fn set_version(&self, id: &str, v: &str) {
+        let client = aws_sdk_dynamodb::Client::new(&self.config(Function::Approval).sdk);
+        let pk = AttributeValue::S(format!("request#{id}"));
+        let update = client
+            .update_item()
+            .table_name(crate::stack::TABLE)
+            .key("pk", pk)
+            .key("sk", AttributeValue::S("request".to_owned()))
+            .update_expression("SET v = :v")
+            .expression_attribute_values(":v", AttributeValue::N(v.to_owned()));
+        update.send().await.unwrap();
     }
 
     /// Schedules a call of `deescalation` as `escalation` does.
@@ -495,10 +510,11 @@ async fn whoever_wakes_a_function_does_not_say_what_it_does() {
     let pending = local.ask_for("Prod").await;
     let wakes = [
         json!({"v": 1, "request": pending}),
+        json!({"v": 1, "request": "T-V"}),
         json!({"v": 1, "request": pending, "state": "approved"}),
         json!({"v": 1, "request": pending, "user": "00u1alice", "group": "00g2prodadmins"}),
         json!({"v": 2, "request": pending}),
-        json!({"v": 1, "request": "T-V"}),
+        json!({"v": "1", "request": pending}),
         json!({"v": 1, "request": [pending]}),
         json!({"v": 1, "sweep": true, "request": pending}),
         json!({"request": pending}),
@@ -516,7 +532,10 @@ async fn whoever_wakes_a_function_does_not_say_what_it_does() {
     for what in ["requests", "memberships", "audit", "schedules", "slack"] {
         assert_eq!(state[what], before[what], "{what}");
     }
-    assert_eq!(state["handoffs"], json!({"waiting": 0, "failed": []}));
+    // What a function does not know it does not forget either: but for the first two, all of them are
+    // tried again.
+    let unknown = 2 * (wakes.len() - 2);
+    assert_eq!(state["handoffs"], json!({"waiting": unknown, "failed": []}));
     assert_eq!(state["okta"]["groups"], before["okta"]["groups"]);
 
     // Nor does it end a grant before its end, or make another call for one that holds.
@@ -541,6 +560,95 @@ async fn whoever_wakes_a_function_does_not_say_what_it_does() {
     }
     let state = local.state().await;
     nothing_moved(&state, &ended);
+}
+
+#[tokio::test]
+async fn an_event_of_another_version_fails_loudly_and_is_kept() {
+    let local = Local::new().await;
+    let approval = aws::Handoffs::new(&local.config(Function::Approval));
+    let ingress = aws::Handoffs::new(&local.config(Function::SlackIngress));
+    let (next, none) = (json!({"v": 2, "x": 1}), json!({"key1": "value1"}));
+    let home = json!({"v": 1, "home": ["U01ALICE"]});
+    for event in [&next, &none] {
+        for function in [aws::Function::Escalation, aws::Function::Deescalation] {
+            approval.hand(function, event).await.unwrap();
+        }
+    }
+    for event in [&next, &none, &home] {
+        let handed = ingress.hand(aws::Function::Approval, event).await;
+        handed.unwrap();
+    }
+    local.advance(60 + 120 + 60 + 120).await;
+    let handoffs = local.state().await["handoffs"].clone();
+    assert_eq!(handoffs["waiting"], 0);
+    let failed = handoffs["failed"].as_array().unwrap();
+    let kept = |function: &str, event: &Value, said: &str| {
+        let kept = failed.iter().any(|it| {
+            it["function"] == function
+                && it["event"] == *event
+                && it["error"].as_str().unwrap().contains(said)
+        });
+        assert!(kept, "{function}, {event}, {said}: {handoffs:#}");
+    };
+    for function in ["escalation", "deescalation", "approval"] {
+        kept(function, &next, "an event has version 2, and this code knows only version 1");
+        kept(function, &none, "an event has version none");
+    }
+    kept("approval", &home, "an event of version 1 cannot be read");
+    // approval was told of its own three once each, failed again, and there is an end to it.
+    let told = |it: &&Value| it["event"]["Records"].is_array();
+    assert_eq!(failed.iter().filter(told).count(), 3);
+    assert_eq!(failed.len(), 2 * 2 + 3 + 3);
+}
+
+#[tokio::test]
+async fn an_item_of_another_version_keeps_nobody_else_in() {
+    let local = Local::new().await;
+    let mut ids = Vec::new();
+    for target in ["Prod", "Staging"] {
+        let opens = json!({"user": "U01ALICE", "command": "/access"});
+        let view = local.post("slack", opens).await["view"]["id"].clone();
+        let values = json!({"target": target, "reason": "INC-42", "duration": "30 minutes"});
+        let submit = json!({"view_id": view, "values": values});
+        local.post("slack", json!({"user": "U01ALICE", "submit": submit})).await;
+        let state = local.state().await;
+        let requests = state["requests"].as_array().unwrap().iter();
+        let request = requests.clone().find(|it| it["label"] == target).unwrap();
+        let (channel, ts) = (&request["card"]["channel"], &request["card"]["ts"]);
+        let click = json!({"channel": channel, "ts": ts, "action_id": "approve"});
+        local.post("slack", json!({"user": "U02BOB", "click": click})).await;
+        ids.push(request["id"].as_str().unwrap().to_owned());
+    }
+    let ends_at: Timestamp = {
+        let state = local.state().await;
+        state["requests"][1]["ends_at"].as_str().unwrap().parse().unwrap()
+    };
+    local.set_version(&ids[0], "2").await;
+    local.advance(30 * 60 + 90).await;
+    local.set_version(&ids[0], "1").await;
+
+    let state = local.state().await;
+    let calls = state["okta"]["calls"].as_array().unwrap();
+    let removed = |group: &str| {
+        let path = format!("/api/v1/groups/{group}/users/00u1alice");
+        let removal = |it: &&Value| it["method"] == "DELETE" && it["path"] == path;
+        let removal = calls.iter().find(removal);
+        removal.map(|it| it["at"].as_str().unwrap().parse::<Timestamp>().unwrap())
+    };
+    let at = removed("00g3stagingadmins").expect("the other one is removed");
+    assert!(at <= ends_at + SignedDuration::from_secs(90), "{at}");
+    // The sweeps that met it failed, and said which item that is.
+    let said = "has schema version 2, and this code knows only version 1";
+    let item = format!("item `request#{}/request` {said}", ids[0]);
+    local.advance(400).await;
+    let state = local.state().await;
+    let failed = state["handoffs"]["failed"].to_string();
+    assert!(failed.contains(&item) && failed.contains("sweep"), "{failed}");
+    // As soon as it is known again, it is driven like any other.
+    assert_eq!(state["requests"][0]["state"], "ended");
+    assert!(removed("00g2prodadmins").is_none(), "not before");
+    let members = &state["okta"]["groups"]["00g2prodadmins"]["members"];
+    assert!(!members.to_string().contains("00u1alice"), "{members}");
 }
 
 #[tokio::test]

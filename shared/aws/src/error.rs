@@ -40,6 +40,28 @@ pub enum Error {
         /// What is wrong with it.
         error: String,
     },
+    /// An event that this version of the code must not act on, nor forget: whoever meets it fails, so
+    /// that the platform keeps it.
+    #[error(
+        "an event has version {found}, and this code knows only version {known}: deploy the version \
+         that sent it"
+    )]
+    UnknownEvent {
+        /// The version it carries, as JSON.
+        found: String,
+        /// The version that this code knows.
+        known: u32,
+    },
+    /// An event that cannot be read although its version is known.
+    #[error(
+        "an event of version {known} cannot be read: {error}; deploy the version that sent it"
+    )]
+    UnreadableEvent {
+        /// The version it carries.
+        known: u32,
+        /// What is wrong with it.
+        error: String,
+    },
     /// AWS did not do it, or did not say whether it did: try again later.
     #[error("{service} failed: {error}")]
     Unavailable {
@@ -71,6 +93,9 @@ impl Error {
             Self::Unconfigured { hint, .. } => hint,
             Self::UnknownVersion { .. } | Self::Unreadable { .. } => {
                 "the people who run Stint must look at the table"
+            }
+            Self::UnknownEvent { .. } | Self::UnreadableEvent { .. } => {
+                "the people who run Stint must deploy the version that sent it; the event is kept"
             }
             Self::Closing => "nothing to do: if the deletion is refused, it is tried again",
             Self::Moved | Self::Unavailable { .. } => {

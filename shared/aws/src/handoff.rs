@@ -11,6 +11,9 @@ use access::{RequestId, SCHEMA_VERSION, SlackUser};
 
 use crate::{Config, Error};
 
+/// How much of an unknown version is told, in characters.
+const FOUND: usize = 40;
+
 /// Invokes the other functions, at least once each, without waiting for them.
 #[derive(Debug, Clone)]
 pub struct Handoffs {
@@ -82,11 +85,13 @@ impl Payload {
         }
     }
 
-    /// The request that `event` names; none, and a line in the log, where it is no such payload of
-    /// this version.
-    #[must_use]
-    pub fn read(event: Value) -> Option<RequestId> {
-        read(event, |payload: &Self| payload.v).map(|payload| payload.request)
+    /// The request that `event` names.
+    ///
+    /// # Errors
+    ///
+    /// It is no such payload of this version.
+    pub fn read(event: Value) -> Result<RequestId, Error> {
+        read(event).map(|payload: Self| payload.request)
     }
 }
 
@@ -101,32 +106,42 @@ impl HomePayload {
         }
     }
 
-    /// What `event` says; none, and a line in the log, where it is no such payload of this version.
-    #[must_use]
-    pub fn read(event: Value) -> Option<Self> {
-        read(event, |payload: &Self| payload.v)
+    /// What `event` says.
+    ///
+    /// # Errors
+    ///
+    /// It is no such payload of this version.
+    pub fn read(event: Value) -> Result<Self, Error> {
+        read(event)
     }
 }
 
 impl Signed {
-    /// What `event` carries; none, and a line in the log, where it is no such payload of this version.
-    #[must_use]
-    pub fn read(event: Value) -> Option<Self> {
-        read(event, |signed: &Self| signed.v)
+    /// What `event` carries.
+    ///
+    /// # Errors
+    ///
+    /// It is no such payload of this version.
+    pub fn read(event: Value) -> Result<Self, Error> {
+        read(event)
     }
 }
 
-fn read<T: DeserializeOwned>(event: Value, version: impl Fn(&T) -> u32) -> Option<T> {
-    match serde_json::from_value::<T>(event) {
-        Ok(payload) if version(&payload) == SCHEMA_VERSION => Some(payload),
-        Ok(payload) => {
-            let v = version(&payload);
-            tracing::error!(v, "an event of version {v} was refused");
-            None
+/// Reads an event of this version. Any other is an error: it would be forgotten if the function that
+/// meets it did not fail.
+fn read<T: DeserializeOwned>(event: Value) -> Result<T, Error> {
+    let known = SCHEMA_VERSION;
+    match event.get("v") {
+        Some(v) if *v == known => {
+            serde_json::from_value(event).map_err(|error| Error::UnreadableEvent {
+                known,
+                error: error.to_string(),
+            })
         }
-        Err(error) => {
-            tracing::error!(%error, "an event was refused: {error}");
-            None
+        found => {
+            let found = found.map_or_else(|| "none".to_owned(), Value::to_string);
+            let found = found.chars().take(FOUND).collect();
+            Err(Error::UnknownEvent { found, known })
         }
     }
 }
