@@ -53,9 +53,7 @@ pub enum Error {
         known: u32,
     },
     /// An event that cannot be read although its version is known.
-    #[error(
-        "an event of version {known} cannot be read: {error}; deploy the version that sent it"
-    )]
+    #[error("an event of version {known} cannot be read: {error}; deploy the version that sent it")]
     UnreadableEvent {
         /// The version it carries.
         known: u32,

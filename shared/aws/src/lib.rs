@@ -18,6 +18,8 @@ mod schedules;
 mod slack_secret;
 mod table;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 
