@@ -10,6 +10,8 @@ mod decide;
 mod home;
 mod people;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -7,6 +7,8 @@
 mod drive_due;
 mod end_all;
 mod guard;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -10,6 +10,7 @@
 //! - [`slack`], [`okta`]: the simulated services.
 //! - `clock`, `engine`: time, which can be moved, and what it makes happen.
 //! - `faults`: switches that break all of these; [`Gate`]: somebody who decides it call by call.
+//! - `metrics`: what the functions measure.
 //! - `outside`: the simulated services and their switches; [`services`] serves them alone.
 //! - `surface`: the page and its JSON surface.
 
@@ -22,6 +23,7 @@ mod functions;
 mod gate;
 mod handoffs;
 mod ingress;
+mod metrics;
 mod nonsense;
 pub mod okta;
 mod outside;
@@ -66,6 +68,7 @@ use functions::{Functions, Places};
 use gate::Border;
 use handoffs::Handoffs;
 use ingress::Ingress;
+use metrics::Metrics;
 use outside::Outside;
 use surface::Surface;
 use work::Work;
@@ -143,10 +146,14 @@ impl Drop for Running {
 ///
 /// The port or the data folder cannot be used.
 pub async fn start(options: Options) -> Result<Running, Error> {
-    // A runtime of its own, so that everything in it can be ended at once.
+    // A runtime of its own, so that everything in it can be ended at once, and what is measured in it
+    // is known to be its own.
+    let metrics = Metrics::default();
+    let watched = metrics.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("stint")
+        .on_thread_start(move || watched.watch())
         .build()
         .map_err(Error::System)?;
     let mut running = Running {
@@ -156,7 +163,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         #[cfg(test)]
         places: None,
     };
-    let opened = runtime.spawn(open(options)).await;
+    let opened = runtime.spawn(open(options, metrics)).await;
     running.runtime = Some(runtime);
     let opened = opened.map_err(|error| Error::System(io::Error::other(error)))??;
     running.address = opened.address;
@@ -176,7 +183,7 @@ struct Opened {
     places: Places,
 }
 
-async fn open(options: Options) -> Result<Opened, Error> {
+async fn open(options: Options, metrics: Metrics) -> Result<Opened, Error> {
     let Options { port, data, gate } = options;
     let (listener, address) = listen(port).await?;
     let lock = take(&data)?;
@@ -252,6 +259,7 @@ async fn open(options: Options) -> Result<Opened, Error> {
         scheduler,
         secrets,
         table,
+        metrics,
     };
     let aws = faults.around(System::Aws, aws_endpoint::router(services));
     tokio::spawn(server::serve(aws_listener, aws));

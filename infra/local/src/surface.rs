@@ -21,6 +21,7 @@ use crate::engine::Engine;
 use crate::functions::Function;
 use crate::handoffs::Handoffs;
 use crate::ingress::{self, Ingress};
+use crate::metrics::Metrics;
 use crate::outside::Outside;
 use crate::sandbox::{guarded, read, refused};
 use crate::slack_delivery::SignedHttp;
@@ -61,6 +62,7 @@ pub(crate) struct Surface {
     pub(crate) secrets: Arc<Secrets>,
     pub(crate) outside: Outside,
     pub(crate) table: aws::Table,
+    pub(crate) metrics: Metrics,
 }
 
 /// The router of everything that is on the local run's own address.
@@ -236,6 +238,7 @@ async fn state(
         "handoffs": surface.handoffs.state(),
         "audit": audit,
         "faults": surface.outside.faults.state(),
+        "metrics": surface.metrics.state(),
         "secret": if surface.secrets.has_okta() { "set" } else { "empty" },
     });
     Ok(Json(state).into_response())

@@ -591,7 +591,11 @@ async fn an_event_of_another_version_fails_loudly_and_is_kept() {
         assert!(kept, "{function}, {event}, {said}: {handoffs:#}");
     };
     for function in ["escalation", "deescalation", "approval"] {
-        kept(function, &next, "an event has version 2, and this code knows only version 1");
+        kept(
+            function,
+            &next,
+            "an event has version 2, and this code knows only version 1",
+        );
         kept(function, &none, "an event has version none");
     }
     kept("approval", &home, "an event of version 1 cannot be read");
@@ -610,18 +614,26 @@ async fn an_item_of_another_version_keeps_nobody_else_in() {
         let view = local.post("slack", opens).await["view"]["id"].clone();
         let values = json!({"target": target, "reason": "INC-42", "duration": "30 minutes"});
         let submit = json!({"view_id": view, "values": values});
-        local.post("slack", json!({"user": "U01ALICE", "submit": submit})).await;
+        local
+            .post("slack", json!({"user": "U01ALICE", "submit": submit}))
+            .await;
         let state = local.state().await;
         let requests = state["requests"].as_array().unwrap().iter();
         let request = requests.clone().find(|it| it["label"] == target).unwrap();
         let (channel, ts) = (&request["card"]["channel"], &request["card"]["ts"]);
         let click = json!({"channel": channel, "ts": ts, "action_id": "approve"});
-        local.post("slack", json!({"user": "U02BOB", "click": click})).await;
+        local
+            .post("slack", json!({"user": "U02BOB", "click": click}))
+            .await;
         ids.push(request["id"].as_str().unwrap().to_owned());
     }
     let ends_at: Timestamp = {
         let state = local.state().await;
-        state["requests"][1]["ends_at"].as_str().unwrap().parse().unwrap()
+        state["requests"][1]["ends_at"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap()
     };
     local.set_version(&ids[0], "2").await;
     local.advance(30 * 60 + 90).await;
@@ -643,7 +655,10 @@ async fn an_item_of_another_version_keeps_nobody_else_in() {
     local.advance(400).await;
     let state = local.state().await;
     let failed = state["handoffs"]["failed"].to_string();
-    assert!(failed.contains(&item) && failed.contains("sweep"), "{failed}");
+    assert!(
+        failed.contains(&item) && failed.contains("sweep"),
+        "{failed}"
+    );
     // As soon as it is known again, it is driven like any other.
     assert_eq!(state["requests"][0]["state"], "ended");
     assert!(removed("00g2prodadmins").is_none(), "not before");

@@ -3,12 +3,19 @@
 //! Logs are one JSON object a line; metrics are lines in CloudWatch's embedded metric format, which
 //! need no call. Neither is written before [`init`], so the local run stays quiet.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use tracing_subscriber::filter::LevelFilter;
 
 static FUNCTION: OnceLock<String> = OnceLock::new();
+
+thread_local! {
+    static WATCHER: RefCell<Option<Box<Watcher>>> = const { RefCell::new(None) };
+}
+
+type Watcher = dyn Fn(&str, f64, Timestamp);
 
 /// Starts logging and metrics for `function`. Call it once, first in `main`.
 ///
@@ -37,6 +44,12 @@ pub fn in_words(error: impl std::fmt::Display) -> Box<dyn std::error::Error + Se
     error.to_string().into()
 }
 
+/// Tells `watcher` of every metric that is recorded on this thread from now on: its name, its value and
+/// when. Whoever runs the functions in threads of its own sees so what they measure.
+pub fn watch(watcher: impl Fn(&str, f64, Timestamp) + 'static) {
+    WATCHER.set(Some(Box::new(watcher)));
+}
+
 /// What a metric counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
@@ -52,6 +65,11 @@ pub enum Unit {
     reason = "CloudWatch takes metrics from raw lines on standard output"
 )]
 pub fn metric(name: &str, value: f64, unit: Unit, now: Timestamp) {
+    WATCHER.with_borrow(|watcher| {
+        if let Some(watcher) = watcher {
+            watcher(name, value, now);
+        }
+    });
     let Some(function) = FUNCTION.get() else {
         return;
     };
