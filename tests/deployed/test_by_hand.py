@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from machine import ACCOUNT, REGION, ROOT, Machine, Outside
 from stack import OKTA_SECRET, PROD, STAGING
 
 SCRIPT = ROOT / "infra" / "by-hand" / "end-every-grant"
+AWS = ROOT / "target" / "tools" / "aws" / "bin"
 ITEMS = ROOT / "shared" / "aws" / "src" / "tests" / "v1" / "items"
 
 
@@ -52,13 +52,13 @@ class Ruin:
 
     def run(self, *arguments: str, token: str | None = None) -> subprocess.CompletedProcess[str]:
         """Runs the script, as an administrator of the account."""
-        aws = Path(sys.executable).parent
         environment = {
-            "PATH": f"{aws}:{os.environ['PATH']}",
+            "PATH": f"{AWS}:{os.environ['PATH']}",
             "HOME": str(self.machine.folder),
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_ENDPOINT_URL": self.machine.url,
             "AWS_EC2_METADATA_DISABLED": "true",
             **({"OKTA_API_TOKEN": token} if token else {}),

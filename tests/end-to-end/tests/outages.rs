@@ -165,6 +165,7 @@ impl Life {
             ("the approver", &self.approver, row.approver),
             ("the error channel", &self.errors, row.errors),
         ];
+        let mut wrong = Vec::new();
         for (who, heard, told) in all {
             let is_right = if told.is_empty() {
                 let of_error = |it: &String| it.contains("Sorry, an error") || it.contains("⚠️");
@@ -172,8 +173,11 @@ impl Life {
             } else {
                 heard.iter().any(|it| it.contains(told))
             };
-            assert!(is_right, "{}: {who} is told {heard:#?}, not {told:?}", row.breaks);
+            if !is_right {
+                wrong.push(format!("{who} is told {heard:#?}, not {told:?}"));
+            }
         }
+        assert!(wrong.is_empty(), "{}: {}", row.breaks, wrong.join("\n"));
     }
 }
 
@@ -269,47 +273,65 @@ macro_rules! outages {
 
 outages! {
     okta_limits_adds: "Okta limits calls (429)", "while somebody is added",
-        requester "", approver "", errors "",
+        requester "API call exceeded rate limit",
+        approver "API call exceeded rate limit",
+        errors "",
         gone "at its end";
         while_approving(async |life| limited(life, ADD, 50).await);
 
     okta_limits_adds_at_once: "Okta limits calls at once (429, limit 0)", "while somebody is added",
-        requester "", approver "", errors "",
+        requester "API call exceeded rate limit",
+        approver "API call exceeded rate limit",
+        errors "",
         gone "at its end";
         while_approving(async |life| limited(life, ADD, 0).await);
 
     okta_limits_removals: "Okta limits calls (429)", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "API call exceeded rate limit",
         gone "90 s after the limit";
         while_ending(async |life| limited(life, REMOVE, 50).await);
 
     okta_limits_removals_at_once: "Okta limits calls at once (429, limit 0)", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "API call exceeded rate limit",
         gone "90 s after the limit";
         while_ending(async |life| limited(life, REMOVE, 0).await);
 
     okta_fails_to_add: "Okta answers 500", "while somebody is added",
-        requester "", approver "", errors "",
+        requester "Internal Server Error",
+        approver "Internal Server Error",
+        errors "",
         gone "at its end";
         while_approving(async |_| okta(ADD, 500));
 
     okta_fails_to_remove: "Okta answers 500", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "no clear answer on the try to remove",
         gone "90 s after it answers again";
         while_ending(async |_| okta(REMOVE, 500));
 
     okta_only_reads_while_adding: "Okta is read-only (503, E0000010)", "while somebody is added",
-        requester "", approver "", errors "",
+        requester "Service is in read only mode",
+        approver "Service is in read only mode",
+        errors "",
         gone "at its end";
         while_approving(async |_| read_only(ADD));
 
     okta_only_reads_while_removing: "Okta is read-only (503, E0000010)", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "Service is in read only mode",
         gone "90 s after it writes again";
         while_ending(async |_| read_only(REMOVE));
 
     okta_is_cut_off: "Okta's answer is cut in half", "while Bob approves",
-        requester "", approver "", errors "",
+        requester "",
+        approver "the answer makes no sense",
+        errors "the answer makes no sense",
         gone "at its end";
         while_approving(async |_| {
             let mut fault = okta("GET /api/v1/users/00u2bob/groups", 200);
@@ -318,7 +340,9 @@ outages! {
         });
 
     okta_is_cut_off_at_the_end: "Okta's answer is cut in half", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "the call broke off",
         gone "90 s after";
         async {
             let mut life = Life::ending().await;
@@ -337,7 +361,9 @@ outages! {
         };
 
     okta_hangs: "Okta does not answer for more than 10 s", "at the end",
-        requester "", approver "", errors "",
+        requester "no answer within 10 seconds",
+        approver "no answer within 10 seconds",
+        errors "no answer within 10 seconds",
         gone "90 s after its end";
         async {
             let mut life = Life::ending().await;
@@ -352,7 +378,9 @@ outages! {
         };
 
     the_token_dies: "the Okta token is revoked", "during the grant, until a new one is put in",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "put a valid Okta API token into the Okta secret",
         gone "90 s after the new one";
         async {
             let mut life = Life::granted().await;
@@ -411,7 +439,9 @@ outages! {
         };
 
     okta_is_down_for_hours: "Okta is down for six hours", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "no clear answer on the try to remove",
         gone "90 s after its return";
         async {
             let mut life = Life::ending().await;
@@ -493,7 +523,9 @@ outages! {
         while_ending(async |_| dynamo("GetItem", "ThrottlingException"));
 
     transactions_conflict: "DynamoDB's transactions conflict (TransactionConflict)", "while Bob approves",
-        requester "", approver "", errors "",
+        requester "",
+        approver "",
+        errors "",
         gone "at its end";
         while_approving(async |_| cancelled("TransactionConflict"));
 
@@ -517,19 +549,25 @@ outages! {
         };
 
     no_secret_is_read: "Secrets Manager fails", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "Secrets Manager failed",
         gone "90 s after it does no more";
         while_ending(async |_| {
             json!({"system": "aws", "match": "SecretsManager.GetSecretValue", "status": 500})
         });
 
     no_role_is_assumed: "STS refuses the connector's role", "while Bob approves",
-        requester "", approver "", errors "",
+        requester "the runtime connector cannot be assumed",
+        approver "the runtime connector cannot be assumed",
+        errors "the runtime connector cannot be assumed",
         gone "at its end";
         while_approving(async |_| refused_role());
 
     no_role_is_assumed_at_the_end: "STS refuses the connector's role", "at the end",
-        requester "", approver "", errors "",
+        requester "It is tried again until it is done.",
+        approver "It is tried again until it is done.",
+        errors "the runtime connector cannot be assumed",
         gone "90 s after it does no more";
         while_ending(async |_| refused_role());
 }
