@@ -119,8 +119,10 @@ impl Life {
             heard.extend(seen(&slack["dms"][user]["messages"]));
             heard.extend(seen(&slack["ephemerals"][user]));
         }
-        self.approver.extend(seen(&slack["channels"][REQUESTS]["messages"]));
-        self.errors.extend(seen(&slack["channels"][ERRORS]["messages"]));
+        self.approver
+            .extend(seen(&slack["channels"][REQUESTS]["messages"]));
+        self.errors
+            .extend(seen(&slack["channels"][ERRORS]["messages"]));
     }
 
     /// By now the alarm for whoever is still in is raised, whatever people are told.
@@ -168,8 +170,7 @@ impl Life {
         let mut wrong = Vec::new();
         for (who, heard, told) in all {
             let is_right = if told.is_empty() {
-                let of_error = |it: &String| it.contains("Sorry, an error") || it.contains("⚠️");
-                !heard.iter().any(of_error)
+                !heard.iter().any(is_of_error)
             } else {
                 heard.iter().any(|it| it.contains(told))
             };
@@ -179,6 +180,12 @@ impl Life {
         }
         assert!(wrong.is_empty(), "{}: {}", row.breaks, wrong.join("\n"));
     }
+}
+
+/// Whether somebody is told that something went wrong.
+#[expect(clippy::ptr_arg, reason = "it is asked of collections of them")]
+fn is_of_error(told: &String) -> bool {
+    told.contains("Sorry, an error") || told.contains("⚠️")
 }
 
 /// What Okta sends with a 429: no `Retry-After`. `limit` is 0 where there are too many calls at once.
@@ -231,6 +238,8 @@ async fn while_approving(fault: impl AsyncFn(&Life) -> Value) -> Life {
     life.stint.mend().await;
     life.pass(180).await;
     if life.stint.standing(&life.id).await == "pending" {
+        let is_told = life.approver.iter().any(is_of_error);
+        assert!(is_told, "the click was swallowed: {:#?}", life.approver);
         life.approve().await;
         life.pass(60).await;
     }
@@ -276,63 +285,63 @@ outages! {
         requester "API call exceeded rate limit",
         approver "API call exceeded rate limit",
         errors "",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |life| limited(life, ADD, 50).await);
 
     okta_limits_adds_at_once: "Okta limits calls at once (429, limit 0)", "while somebody is added",
         requester "API call exceeded rate limit",
         approver "API call exceeded rate limit",
         errors "",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |life| limited(life, ADD, 0).await);
 
     okta_limits_removals: "Okta limits calls (429)", "at the end",
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "API call exceeded rate limit",
-        gone "90 s after the limit";
+        gone "within 90 s of the limit's end";
         while_ending(async |life| limited(life, REMOVE, 50).await);
 
     okta_limits_removals_at_once: "Okta limits calls at once (429, limit 0)", "at the end",
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "API call exceeded rate limit",
-        gone "90 s after the limit";
+        gone "within 90 s of the limit's end";
         while_ending(async |life| limited(life, REMOVE, 0).await);
 
     okta_fails_to_add: "Okta answers 500", "while somebody is added",
         requester "Internal Server Error",
         approver "Internal Server Error",
         errors "",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |_| okta(ADD, 500));
 
     okta_fails_to_remove: "Okta answers 500", "at the end",
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "no clear answer on the try to remove",
-        gone "90 s after it answers again";
+        gone "within 90 s of its next good answer";
         while_ending(async |_| okta(REMOVE, 500));
 
     okta_only_reads_while_adding: "Okta is read-only (503, E0000010)", "while somebody is added",
         requester "Service is in read only mode",
         approver "Service is in read only mode",
         errors "",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |_| read_only(ADD));
 
     okta_only_reads_while_removing: "Okta is read-only (503, E0000010)", "at the end",
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "Service is in read only mode",
-        gone "90 s after it writes again";
+        gone "within 90 s of its writing again";
         while_ending(async |_| read_only(REMOVE));
 
     okta_is_cut_off: "Okta's answer is cut in half", "while Bob approves",
         requester "",
         approver "the answer makes no sense",
         errors "the answer makes no sense",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |_| {
             let mut fault = okta("GET /api/v1/users/00u2bob/groups", 200);
             fault["body"] = json!("[{\"id\":\"00g1appr");
@@ -343,7 +352,7 @@ outages! {
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "the call broke off",
-        gone "90 s after";
+        gone "at its end: only the answers were lost";
         async {
             let mut life = Life::ending().await;
             life.breaks(json!({"system": "okta", "match": REMOVE, "drop": "after"})).await;
@@ -364,7 +373,7 @@ outages! {
         requester "no answer within 10 seconds",
         approver "no answer within 10 seconds",
         errors "no answer within 10 seconds",
-        gone "90 s after its end";
+        gone "within 90 s of its end";
         async {
             let mut life = Life::ending().await;
             let slow = json!({
@@ -381,7 +390,7 @@ outages! {
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "put a valid Okta API token into the Okta secret",
-        gone "90 s after the new one";
+        gone "within 90 s of the new one";
         async {
             let mut life = Life::granted().await;
             life.stint.post("secret", json!({"okta_api_token": "00revoked"})).await;
@@ -394,7 +403,9 @@ outages! {
         };
 
     the_group_is_deleted: "the group is deleted in Okta", "during the grant",
-        requester "", approver "", errors "",
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
         gone "with the group";
         async {
             let mut life = Life::granted().await;
@@ -407,8 +418,10 @@ outages! {
         };
 
     the_user_is_deactivated: "the user is deactivated in Okta", "during the grant",
-        requester "", approver "", errors "",
-        gone "at its end, or when Okta does it";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end, or when Okta does it";
         async {
             let mut life = Life::granted().await;
             let gone = json!({"user": "00u1alice", "status": "DEPROVISIONED"});
@@ -418,7 +431,9 @@ outages! {
         };
 
     the_user_is_deleted: "the user is deleted in Okta", "during the grant",
-        requester "", approver "", errors "",
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
         gone "with the user";
         async {
             let mut life = Life::granted().await;
@@ -428,8 +443,10 @@ outages! {
         };
 
     the_group_becomes_rule_managed: "the group becomes rule-managed in Okta", "during the grant",
-        requester "", approver "", errors "",
-        gone "at its end";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end";
         async {
             let mut life = Life::granted().await;
             let rule = json!({"group": STAGING, "rules": ["0pr1everybody"]});
@@ -442,7 +459,7 @@ outages! {
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "no clear answer on the try to remove",
-        gone "90 s after its return";
+        gone "within 90 s of its return";
         async {
             let mut life = Life::ending().await;
             for what in ["GET /", "PUT /", "DELETE /", "POST /"] {
@@ -463,8 +480,10 @@ outages! {
         };
 
     slack_is_down: "Slack is down for an hour", "at the end",
-        requester "", approver "", errors "",
-        gone "at its end";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end; people are told once Slack is back";
         async {
             let mut life = Life::ending().await;
             for method in ["chat.postMessage", "chat.update", "chat.postEphemeral", "users.info"] {
@@ -479,8 +498,10 @@ outages! {
         };
 
     the_channel_is_archived: "the request channel is archived", "during the grant",
-        requester "", approver "", errors "",
-        gone "at its end";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end";
         async {
             let mut life = Life::granted().await;
             admin(&life, json!({"channel": REQUESTS, "archived": true})).await;
@@ -489,7 +510,9 @@ outages! {
         };
 
     the_channel_is_archived_before: "the request channel is archived", "before somebody asks",
-        requester "", approver "", errors "",
+        requester "Nobody could be reached yet: #sym-requests",
+        approver "",
+        errors "the request cannot be posted to #sym-requests",
         gone "nobody was let in";
         async {
             let mut life = Life::asked().await;
@@ -501,8 +524,10 @@ outages! {
         };
 
     the_bot_is_thrown_out: "the bot is thrown out of the request channel", "during the grant",
-        requester "", approver "", errors "",
-        gone "at its end";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end";
         async {
             let mut life = Life::granted().await;
             admin(&life, json!({"channel": REQUESTS, "bot_in": false})).await;
@@ -511,32 +536,40 @@ outages! {
         };
 
     dynamo_is_throttled: "DynamoDB throttles (ProvisionedThroughputExceeded)", "while Bob approves",
-        requester "", approver "", errors "",
-        gone "at its end";
+        requester "You have *Staging* until",
+        approver "Approved by",
+        errors "",
+        gone "within 90 s of its end; the click takes effect when it is tried again";
         while_approving(async |_| {
             dynamo("TransactWriteItems", "ProvisionedThroughputExceededException")
         });
 
     dynamo_throttles_at_the_end: "DynamoDB throttles (ThrottlingException)", "at the end",
-        requester "", approver "", errors "",
-        gone "90 s after it does no more";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of the throttling's; meanwhile `OverdueAlarm` rings, as Stint can write down nothing";
         while_ending(async |_| dynamo("GetItem", "ThrottlingException"));
 
     transactions_conflict: "DynamoDB's transactions conflict (TransactionConflict)", "while Bob approves",
-        requester "",
-        approver "",
+        requester "You have *Staging* until",
+        approver "Approved by",
         errors "",
-        gone "at its end";
+        gone "within 90 s of its end; the click takes effect when it is tried again";
         while_approving(async |_| cancelled("TransactionConflict"));
 
     transactions_are_throttled: "DynamoDB's transactions are throttled (ThrottlingError)", "at the end",
-        requester "", approver "", errors "",
-        gone "90 s after they are no more";
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of the throttling's; meanwhile `OverdueAlarm` rings, as Stint can write down nothing";
         while_ending(async |_| cancelled("ThrottlingError"));
 
     no_schedule_is_made: "the schedule of the end cannot be made", "while somebody is added",
-        requester "", approver "", errors "",
-        gone "at its end, by the sweep";
+        requester "You have *Staging* until",
+        approver "Approved by",
+        errors "",
+        gone "within 90 s of its end, by the sweep";
         async {
             let mut life = Life::asked().await;
             let fault = json!({"system": "aws", "match": "Scheduler.CreateSchedule", "status": 500});
@@ -552,7 +585,7 @@ outages! {
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "Secrets Manager failed",
-        gone "90 s after it does no more";
+        gone "within 90 s of its working again";
         while_ending(async |_| {
             json!({"system": "aws", "match": "SecretsManager.GetSecretValue", "status": 500})
         });
@@ -561,14 +594,14 @@ outages! {
         requester "the runtime connector cannot be assumed",
         approver "the runtime connector cannot be assumed",
         errors "the runtime connector cannot be assumed",
-        gone "at its end";
+        gone "within 90 s of its end";
         while_approving(async |_| refused_role());
 
     no_role_is_assumed_at_the_end: "STS refuses the connector's role", "at the end",
         requester "It is tried again until it is done.",
         approver "It is tried again until it is done.",
         errors "the runtime connector cannot be assumed",
-        gone "90 s after it does no more";
+        gone "within 90 s of its working again";
         while_ending(async |_| refused_role());
 }
 
@@ -590,7 +623,9 @@ fn refused_role() -> Value {
 }
 
 async fn admin(life: &Life, change: Value) {
-    life.stint.post("slack", json!({ "channel_admin": change })).await;
+    life.stint
+        .post("slack", json!({ "channel_admin": change }))
+        .await;
 }
 
 /// The table of the page, as the rows make it.
