@@ -14,9 +14,11 @@ const PERIOD: SignedDuration = SignedDuration::from_secs(180);
 /// The metrics of one local run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Metrics {
-    /// By name, what was recorded within the last period, oldest first.
-    recorded: Arc<Mutex<BTreeMap<String, VecDeque<(Timestamp, f64)>>>>,
+    recorded: Arc<Mutex<BTreeMap<String, Recorded>>>,
 }
+
+/// What was recorded of one metric within the last period, oldest first.
+type Recorded = VecDeque<(Timestamp, f64)>;
 
 impl Metrics {
     /// Takes what the functions record on the present thread from now on.
