@@ -209,6 +209,9 @@ pub(crate) fn how_it_stands(actor: &Person, request: &Request) -> Mrkdwn {
             }
             (Some(Why::Stopped), _) => Mrkdwn::from("The people who run Stint ended the access"),
             (Some(Why::Superseded), _) => Mrkdwn::from("A newer request took over from") + of,
+            (Some(Why::HandedOver), _) => {
+                Mrkdwn::from("The access was handed over: Stint does not take it back any more")
+            }
             (_, Some(_)) => decided("ended the access of"),
             _ => Mrkdwn::from("The access has ended"),
         },

@@ -31,7 +31,7 @@ pub struct Entry {
     pub target: String,
     /// For how long, in seconds.
     pub duration_s: u64,
-    /// The requester's reason, or the note of whoever decided.
+    /// The requester's reason, or the note of whoever decided, or who handed the membership over and why.
     pub reason: Option<String>,
     /// Why it ends, where it does.
     pub why: Option<Why>,

@@ -21,12 +21,12 @@ pub use lifecycle::{
     transition,
 };
 pub use membership::{
-    CALL_LIFE, Call, CallKind, Landed, Membership, MembershipKey, REMOVAL_MEMORY,
+    CALL_LIFE, Call, CallKind, Landed, Membership, MembershipKey, REMOVAL_MEMORY, WATCHED_FOR,
 };
 pub use names::{Click, Group, OktaUser, Org, RequestId, SlackUser, Stamp};
 pub use permit::{Action, Permit};
 pub use request::{
-    Approval, Asked, CLAIM, Card, Decision, ESCALATION_LIMIT, Notice, Owed, Person, Place, Posted,
+    Approval, Asked, CLAIM, Card, Decision, ESCALATION_LIMIT, HandOver, Notice, Owed, Person, Place, Posted,
     Recipient, Request, State, Trouble, Why,
 };
 pub use viewer::Viewer;

@@ -11,14 +11,19 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::names::{Group, OktaUser, Org, RequestId, Stamp};
+use crate::request::Request;
 
 /// How long an announced call may still land if its answer was never recorded. A call is sent within
 /// 10 s of its announcement and given 10 s to answer.
 pub const CALL_LIFE: SignedDuration = SignedDuration::from_secs(60);
 
 /// How long after a removal Okta may still answer "member" from an old copy, and so how long such an
-/// answer is not believed and the settled item is kept.
+/// answer is not believed.
 pub const REMOVAL_MEMORY: SignedDuration = SignedDuration::from_mins(2);
+
+/// How long an item is kept after its removal has settled, so that it is seen if the user is put in
+/// again behind Stint's back.
+pub const WATCHED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// The longest wait between two tries of a removal, before jitter.
 const BACK_OFF_LIMIT_S: u32 = 25;
@@ -58,6 +63,10 @@ pub struct Membership {
     pub due_at: Option<Timestamp>,
     /// How many calls failed in a row.
     pub tries: u32,
+    /// Where failures are told that no request can tell of; that of the request that became a holder
+    /// last. None in an item that was written before there was such a thing.
+    #[serde(default)]
+    pub error_channel: Option<String>,
 }
 
 /// A call to Okta that was announced and has no recorded answer.
@@ -134,6 +143,19 @@ impl Membership {
         !self.is_out() || !self.calls.is_empty()
     }
 
+    /// Whether the user was taken out, and a list of the group that was read at `now` can be believed
+    /// to show them only if somebody has put them in again since.
+    #[must_use]
+    pub fn should_be_out(&self, now: Timestamp) -> bool {
+        self.removed_at.is_some() && !self.is_live() && !self.remembers_removal(now)
+    }
+
+    /// Whether Okta was seen to agree that the user is in, and no call is under way.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.agreed && self.calls.is_empty() && !self.holders.is_empty()
+    }
+
     /// For how long the user should have been out and is not, as far as known.
     #[must_use]
     pub fn overdue(&self, now: Timestamp) -> Option<SignedDuration> {
@@ -146,7 +168,7 @@ impl Membership {
     pub(crate) fn hold(
         item: Option<&Self>,
         key: MembershipKey,
-        request: &RequestId,
+        request: &Request,
         now: Timestamp,
         stamp: &Stamp,
     ) -> Self {
@@ -162,10 +184,12 @@ impl Membership {
                 removed_at: None,
                 due_at: None,
                 tries: 0,
+                error_channel: None,
             },
             |item| item.without_dead_calls(now),
         );
-        item.holders.insert(request.clone());
+        item.holders.insert(request.id.clone());
+        item.error_channel = Some(request.error_channel.clone());
         item.over_at = None;
         item.announce(CallKind::Add, now, stamp);
         item
@@ -297,7 +321,7 @@ impl Membership {
     }
 
     fn memory_ends(&self) -> Option<Timestamp> {
-        self.removed_at.map(|at| at + REMOVAL_MEMORY)
+        self.removed_at.map(|at| at + WATCHED_FOR)
     }
 }
 

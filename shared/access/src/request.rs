@@ -65,6 +65,9 @@ pub struct Request {
     pub approvals_needed: u32,
     /// The last decision other than an approval: a denial, a cancellation, a revocation.
     pub decision: Option<Decision>,
+    /// Who handed the membership over for good, and why; only with [`Why::HandedOver`].
+    #[serde(default)]
+    pub handed_over: Option<HandOver>,
     /// When it was asked.
     pub requested_at: Timestamp,
     /// When it expires if nobody answers.
@@ -167,6 +170,12 @@ impl Request {
             user: self.requester.okta.clone()?,
             group: self.group.clone(),
         })
+    }
+
+    /// Whether it is known that somebody else took the requester out of the group.
+    #[must_use]
+    pub fn is_taken_out(&self) -> bool {
+        Trouble::taken_out(self).is_known(self.trouble.as_ref())
     }
 
     /// The schedules that were made for it, by name.
@@ -309,6 +318,8 @@ pub enum Why {
     Superseded,
     /// The person was in the group before anybody asked.
     AlreadyMember,
+    /// An administrator made the membership a standing one: Stint takes nobody out.
+    HandedOver,
     /// It could not be carried out.
     Failed,
 }
@@ -324,6 +335,7 @@ impl Why {
             Self::Stopped => "stopped",
             Self::Superseded => "superseded",
             Self::AlreadyMember => "already_member",
+            Self::HandedOver => "handed_over",
             Self::Failed => "failed",
         }
     }
@@ -374,6 +386,15 @@ pub struct Decision {
     pub note: Option<String>,
 }
 
+/// By whom, and why, a membership is handed over for good.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HandOver {
+    /// Who answers for it, as an administrator wrote it down: nobody has signed in.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// Something that went wrong, for people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Trouble {
@@ -385,6 +406,33 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// Somebody else took the requester of `request` out of the group.
+    #[must_use]
+    pub fn taken_out(request: &Request) -> Self {
+        let person = &request.requester;
+        let name = person.email.as_deref().or(person.okta.as_ref().map(OktaUser::as_str));
+        Self {
+            error: format!(
+                "`{}` was taken out of the Okta group of {} (`{}`), and not by Stint",
+                name.unwrap_or(person.slack.as_str()),
+                request.label,
+                request.group
+            ),
+            hint: "an Okta administrator can put them in again until the access ends; or whoever asked \
+                   gives it back and asks again. Stint puts nobody in whom somebody took out"
+                .to_owned(),
+        }
+    }
+
+    /// Okta confirmed a removal, and shows the user in the group all the same.
+    #[must_use]
+    pub fn still_in() -> Self {
+        Self {
+            error: "Okta confirmed the removal, but still shows the user in the group".to_owned(),
+            hint: "see in Okta's System Log who adds the user again; it is tried on".to_owned(),
+        }
+    }
+
     /// Whether people who know of `known` know of this.
     #[must_use]
     pub fn is_known(&self, known: Option<&Self>) -> bool {
@@ -506,7 +554,7 @@ pub enum Notice {
     Failed,
     /// In the group already, through something other than Stint.
     AlreadyMember,
-    /// It waits again, because of this.
+    /// Something is wrong: it waits again, or is not removed yet, or the access is gone too early.
     Trouble(Trouble),
 }
 

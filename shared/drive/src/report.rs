@@ -3,6 +3,8 @@
 use access::Trouble;
 use jiff::SignedDuration;
 use slack::Message;
+use slack::notice::problem;
+use slack::text::escaped;
 
 use crate::Tools;
 
@@ -12,11 +14,17 @@ const QUIET: SignedDuration = SignedDuration::from_hours(1);
 /// The same where somebody stays in a group because of it.
 const REMOVAL_QUIET: SignedDuration = SignedDuration::from_mins(5);
 
+/// The same where Okta differs from the ledger by what somebody did there.
+const DRIFT_QUIET: SignedDuration = SignedDuration::from_hours(24);
+
 /// What failed: one cause is told for each.
 #[derive(Debug, Clone, Copy)]
 pub enum Failed {
     /// Somebody could not be taken out of a group.
     Removal,
+    /// Somebody else changed in Okta what Stint holds or took back. The error is the cause: it names
+    /// whom or what it is about.
+    Drift,
     /// Anything else.
     Other,
 }
@@ -33,11 +41,12 @@ impl Tools {
         trouble: &Trouble,
         message: &Message,
     ) -> Result<(), slack::Error> {
-        let (what, quiet) = match what {
-            Failed::Removal => ("removal", REMOVAL_QUIET),
-            Failed::Other => ("other", QUIET),
+        let (what, quiet, cause) = match what {
+            Failed::Removal => ("removal", REMOVAL_QUIET, &trouble.hint),
+            Failed::Drift => ("drift", DRIFT_QUIET, &trouble.error),
+            Failed::Other => ("other", QUIET, &trouble.hint),
         };
-        let cause = &format!("{what}: {}", trouble.hint);
+        let cause = &format!("{what}: {cause}");
         let now = self.now();
         match self.table.was_told(channel, cause, now - quiet).await {
             Ok(true) => {
@@ -58,5 +67,29 @@ impl Tools {
             tracing::warn!(%error, "that `{channel}` was told is not noted: {error}");
         }
         Ok(())
+    }
+
+    /// Tells `channel` the same of `whom` or what it is about, where no request owes the message: what
+    /// was attempted is `doing`. What cannot be told is logged, and told when it is found again.
+    pub async fn tell(
+        &self,
+        channel: &str,
+        what: Failed,
+        doing: &'static str,
+        whom: &str,
+        trouble: &Trouble,
+    ) {
+        let message = problem(doing, escaped(whom), &trouble.error, &trouble.hint);
+        let told = match self.slack().await {
+            Ok(slack) => {
+                let told = self.report(&slack, channel, what, trouble, &message).await;
+                told.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = told {
+            let trouble = &trouble.error;
+            tracing::error!(channel, error, "`{channel}` is not told that {trouble}: {error}");
+        }
     }
 }

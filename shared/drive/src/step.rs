@@ -2,7 +2,7 @@
 
 use access::{
     Effect, Event, Group, Loaded, Membership, MembershipKey, Request, RequestId, SlackUser,
-    Transition, transition,
+    Transition, Trouble, transition,
 };
 use std::time::Duration;
 
@@ -48,6 +48,8 @@ pub struct Done {
     pub step: Transition,
     /// When it was decided.
     pub at: Timestamp,
+    /// What kept Okta from confirming the call whose answer it recorded, if anything did.
+    pub trouble: Option<Trouble>,
 }
 
 impl Done {
@@ -137,8 +139,17 @@ impl Tools {
                 "request {} is {} after {:?}", entry.request, entry.to.as_str(), entry.step
             );
         }
+        let trouble = match event {
+            Event::Answered { answer, .. } => answer.trouble().cloned(),
+            _ => None,
+        };
         let before = loaded;
-        Ok(Done { before, step, at })
+        Ok(Done {
+            before,
+            step,
+            at,
+            trouble,
+        })
     }
 
     /// Hands on what a step sets off, and deletes the schedules that it needs no more. What fails is

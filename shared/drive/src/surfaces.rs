@@ -200,6 +200,7 @@ impl Tools {
                 };
                 let what = match request.state {
                     State::Deescalating => Failed::Removal,
+                    State::Active => Failed::Drift,
                     _ => Failed::Other,
                 };
                 let told = self.report(slack, channel, what, &trouble, &message).await;

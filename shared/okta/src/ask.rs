@@ -12,6 +12,7 @@ pub(crate) enum Ask<'a> {
     User { user: &'a str },
     UsersCalled { email: &'a str },
     GroupsOf { user: &'a str },
+    MembersOf { group: &'a str },
     Group { group: &'a str },
     Rules,
     RolesOf { group: &'a str },
@@ -35,6 +36,7 @@ impl<'a> Ask<'a> {
             Self::User { user } => vec!["users", user],
             Self::UsersCalled { .. } => vec!["users"],
             Self::GroupsOf { user } => vec!["users", user, "groups"],
+            Self::MembersOf { group } => vec!["groups", group, "users"],
             Self::Group { group } => vec!["groups", group],
             Self::Rules => vec!["groups", "rules"],
             Self::RolesOf { group } => vec!["groups", group, "roles"],
@@ -63,7 +65,7 @@ impl<'a> Ask<'a> {
                 "a role that may view all users: Group Membership Administrator, or a custom role \
                  with `okta.users.read` (OAuth scope `okta.users.read`)"
             }
-            Self::GroupsOf { .. } | Self::Group { .. } => {
+            Self::GroupsOf { .. } | Self::MembersOf { .. } | Self::Group { .. } => {
                 "a role that may view users and groups: Group Membership Administrator, or a custom \
                  role with `okta.users.read` and `okta.groups.read` (OAuth scopes `okta.users.read` \
                  and `okta.groups.read`)"
@@ -95,6 +97,9 @@ impl fmt::Display for Ask<'_> {
             Self::User { user } => write!(f, "read the Okta user `{user}`"),
             Self::UsersCalled { email } => write!(f, "look for `{email}` in Okta"),
             Self::GroupsOf { user } => write!(f, "read the groups of the Okta user `{user}`"),
+            Self::MembersOf { group } => {
+                write!(f, "read who is in the Okta group `{group}`")
+            }
             Self::Group { group } => write!(f, "read the Okta group `{group}`"),
             Self::Rules => write!(f, "read the group rules of Okta"),
             Self::RolesOf { group } => {

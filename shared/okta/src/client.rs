@@ -138,6 +138,14 @@ impl Client {
         Ok(groups.into_iter().map(|group| group.id).collect())
     }
 
+    /// The ids of everybody who is in `group`. Somebody who is put in or taken out while the pages are
+    /// read may be missed, or listed still.
+    pub async fn members_of(&self, group: &str) -> Result<Vec<String>, Error> {
+        let ask = Ask::MembersOf { group };
+        let members: Vec<WithId> = self.list(ask, &[("limit", PAGE)]).await?;
+        Ok(members.into_iter().map(|user| user.id).collect())
+    }
+
     /// The user with the Okta id `id`.
     pub async fn user(&self, id: &str) -> Result<User, Error> {
         let ask = Ask::User { user: id };

@@ -2,7 +2,7 @@
 //! for whoever is asked, for the requester and for whoever approved.
 
 use access::flows::in_words;
-use access::{Approval, Card, Decision, Place, Request, SlackUser, State, Trouble, Why};
+use access::{Approval, Card, Decision, HandOver, Place, Request, SlackUser, State, Trouble, Why};
 
 use crate::blocks::{Block, Button, Message, actions, context, section, sections};
 use crate::form::Again;
@@ -120,6 +120,9 @@ pub fn everything(request: &Request) -> Message {
     }
     parts.extend(request.approvals.iter().map(yes_in_full));
     parts.extend(request.decision.iter().map(|no| no_in_full(request, no)));
+    parts.extend(request.handed_over.iter().map(|it| {
+        bold("Handed over") + " by " + escaped(&it.by) + ": " + lines(&it.reason)
+    }));
     parts.push(times(request));
     parts.push(Mrkdwn::from("*Asked* ") + or_nobody(listed(&asked(request, None), usize::MAX)));
     let lost = lost(request);
@@ -267,7 +270,11 @@ pub(crate) fn deny(request: &Request) -> Button {
 
 /// Whether the person may ask for the same once more.
 pub(crate) fn may_ask_again(request: &Request) -> bool {
-    request.state.is_final() && !matches!(request.why, Some(Why::AlreadyMember | Why::Superseded))
+    let goes_on = matches!(
+        request.why,
+        Some(Why::AlreadyMember | Why::Superseded | Why::HandedOver)
+    );
+    request.state.is_final() && !goes_on
 }
 
 /// How it ended, on one line.
@@ -282,6 +289,7 @@ pub(crate) fn closed_how(request: &Request) -> Mrkdwn {
         (_, Some(Why::Withdrawn)) => Mrkdwn::from("given back"),
         (_, Some(Why::Stopped)) => Mrkdwn::from("ended by the people who run Stint"),
         (_, Some(Why::Superseded)) => Mrkdwn::from("extended: a newer request took over"),
+        (_, Some(Why::HandedOver)) => Mrkdwn::from("handed over: it stays in Okta"),
         (_, Some(Why::AlreadyMember)) => {
             Mrkdwn::from("already in the group, not through Stint: nothing was changed")
         }
@@ -324,7 +332,7 @@ fn headline(request: &Request, place: &Place) -> Mrkdwn {
 fn icon(request: &Request) -> &'static str {
     match request.state {
         State::Pending => "🔑",
-        State::Deescalating if request.trouble.is_some() => "⚠️",
+        State::Active | State::Deescalating if request.trouble.is_some() => "⚠️",
         State::Approved | State::Escalating | State::Deescalating => "⏳",
         State::Active | State::Ended => "✅",
         State::Denied | State::Cancelled => "🚫",
@@ -355,7 +363,7 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
                     Some(Why::Elapsed) => Mrkdwn::from("Its time is over"),
                     Some(Why::Stopped) => Mrkdwn::from("Ended by the people who run Stint"),
                     Some(Why::Superseded) => Mrkdwn::from("Extended"),
-                    Some(Why::AlreadyMember | Why::Failed) | None => {
+                    Some(Why::AlreadyMember | Why::HandedOver | Why::Failed) | None => {
                         Mrkdwn::from("It could not be carried out, and is undone")
                     }
                 }
@@ -374,6 +382,13 @@ fn status(request: &Request, place: &Place) -> Option<Mrkdwn> {
                 Mrkdwn::from("Extended at ")
                     + closed()
                     + ": a newer request took over\n"
+                    + approved_by(request)
+            }
+            Some(Why::HandedOver) => {
+                Mrkdwn::from("Handed over at ")
+                    + closed()
+                    + handed_over(request, SHORT_NOTE)
+                    + "\nThe membership stays in Okta: Stint does not take it back any more\n"
                     + approved_by(request)
             }
             Some(Why::AlreadyMember) => {
@@ -504,6 +519,14 @@ pub(crate) fn warning(trouble: &Trouble) -> Mrkdwn {
     } else {
         error + "\n*Hint* " + short(&trouble.hint, ERROR)
     }
+}
+
+/// Who handed it over, and why, at most `limit` of each.
+pub(crate) fn handed_over(request: &Request, limit: usize) -> Mrkdwn {
+    let told = |it: &HandOver| {
+        Mrkdwn::from(" by ") + short(&it.by, limit) + ": _" + short(&it.reason, limit) + "_"
+    };
+    request.handed_over.as_ref().map(told).unwrap_or_default()
 }
 
 /// What whoever denied or revoked said, at most `limit` of it, on a line of its own.

@@ -5,7 +5,7 @@ use access::{Notice, Owed, Place, Recipient, Request, State, Trouble, Why};
 
 use crate::blocks::{Block, Button, Message, actions, context, section};
 use crate::card::{
-    LABEL, SESSIONS, again, approved_by, approvers, asked, decider, details, holding,
+    LABEL, SESSIONS, again, approved_by, approvers, asked, decider, details, handed_over, holding,
     may_ask_again, note_of_decision, requester, target, with_buttons,
 };
 use crate::text::{Mrkdwn, date, escaped, listed, mention, short};
@@ -30,7 +30,9 @@ pub fn notice(request: &Request, owed: &Owed) -> Message {
             let message = Message::new(text.clone())
                 .with(section(text))
                 .with(context([details(request)]));
-            if matches!(notice, Notice::Ended | Notice::Ending) && to_requester {
+            let loses = matches!(notice, Notice::Ended | Notice::Ending)
+                && request.why != Some(Why::HandedOver);
+            if loses && to_requester {
                 message.with(context([Mrkdwn::from(SESSIONS)]))
             } else {
                 message
@@ -186,6 +188,21 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
                 Some(Why::Withdrawn) => Mrkdwn::from(" was given back."),
                 Some(Why::Stopped) => Mrkdwn::from(" was ended by the people who run Stint."),
                 Some(Why::Superseded) => Mrkdwn::from(" goes on under a newer request."),
+                Some(Why::HandedOver) => {
+                    let by = handed_over(request, ERROR);
+                    let whose = if to_requester {
+                        Mrkdwn::default()
+                    } else {
+                        Mrkdwn::from(" of ") + requester(request)
+                    };
+                    return your
+                        + " access to "
+                        + target
+                        + whose
+                        + " was handed over"
+                        + by
+                        + ". The membership stays in Okta: Stint does not take it back any more.";
+                }
                 _ => Mrkdwn::from(" has ended."),
             };
             your + " access to " + target + how
@@ -204,9 +221,8 @@ fn went_wrong(request: &Request, trouble: &Trouble) -> Message {
     let whom = requester(request);
     let what = match request.state {
         State::Deescalating | State::Ended => Mrkdwn::from("taking ") + whom + " out of the group",
-        State::Approved | State::Escalating | State::Active => {
-            Mrkdwn::from("adding ") + whom + " to the group"
-        }
+        State::Approved | State::Escalating => Mrkdwn::from("adding ") + whom + " to the group",
+        State::Active => Mrkdwn::from("the access that ") + whom + " has",
         _ => Mrkdwn::from("the access that ") + whom + " asked for",
     };
     let what = if request.approvals.is_empty() {

@@ -303,6 +303,7 @@ fn new_request(form: &Submission, chain_s: u64, now: Timestamp) -> Request {
         undone: Vec::new(),
         approvals_needed: form.approvals_needed,
         decision: None,
+        handed_over: None,
         requested_at: now,
         expires_at,
         approved_at: None,

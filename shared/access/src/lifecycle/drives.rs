@@ -68,7 +68,7 @@ impl At<'_> {
         };
         (next.starts_at, next.ends_at) = (Some(start), Some(end));
         self.changed(&mut next);
-        let item = Membership::hold(membership, key.clone(), &next.id, self.now, self.stamp);
+        let item = Membership::hold(membership, key.clone(), &next, self.now, self.stamp);
         let entry = self.entry(&next, Step::Escalate, Some(request.state), self.actor());
         let name = next.schedule(next.attempts);
         let mut step = Transition::of(next, entry);
@@ -289,6 +289,7 @@ impl At<'_> {
         if let Some(old) = extended.filter(|old| old.state == State::Active) {
             let mut old_next = old.clone();
             item.holders.remove(&old.id);
+            old_next.trouble = None;
             self.finish(&mut old_next, State::Ended, Some(Why::Superseded));
             self.changed(&mut old_next);
             step.audit
@@ -321,11 +322,7 @@ impl At<'_> {
                 _ => SignedDuration::ZERO,
             };
             next.drive_at = item.due_at.max(Some(self.now + wait));
-            let contradicted = Trouble {
-                error: "Okta confirmed the removal, but still shows the user in the group"
-                    .to_owned(),
-                hint: "see in Okta's System Log who adds the user again; it is tried on".to_owned(),
-            };
+            let contradicted = Trouble::still_in();
             let trouble = match answer {
                 Answer::Done {
                     seen_out: false, ..

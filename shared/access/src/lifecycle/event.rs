@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use crate::membership::{Landed, Membership};
 use crate::names::{Click, Group, Org, RequestId, Stamp};
 use crate::permit::Permit;
-use crate::request::{Asked, Card, Owed, Person, Place, Request, Trouble};
+use crate::request::{Asked, Card, HandOver, Owed, Person, Place, Request, Trouble};
 
 /// What was loaded, consistently, before a decision.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -111,6 +111,13 @@ pub enum Event {
     Deescalate,
     /// The people who run Stint end every grant, this one among them.
     Stop,
+    /// Okta's list of the group was read while nothing about the membership moved.
+    Seen {
+        /// Whether the requester is in it.
+        is_in: bool,
+    },
+    /// An administrator makes the membership a standing one: Stint forgets it.
+    HandOver(HandOver),
     /// A call was answered, or will not be.
     Answered {
         /// Which.

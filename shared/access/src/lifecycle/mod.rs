@@ -4,6 +4,7 @@
 //! writes what comes back on the condition that neither has moved, and then carries out the effects.
 
 mod decisions;
+mod drift;
 mod drives;
 mod event;
 mod outcome;
@@ -147,6 +148,8 @@ impl At<'_> {
             }
             Event::Deescalate => self.deescalate(request, membership),
             Event::Stop => self.stop(request),
+            Event::Seen { is_in } => self.seen(request, membership, *is_in),
+            Event::HandOver(to) => self.hand_over(request, membership, to),
             Event::Answered { call, answer } => {
                 self.answered(request, membership, loaded.extended.as_ref(), call, answer)
             }
@@ -171,6 +174,10 @@ impl At<'_> {
 
     fn deescalating(&self, request: &mut Request, why: Why) {
         request.hush();
+        if request.state == State::Active {
+            // What was wrong while it was active keeps nobody from being taken out.
+            request.trouble = None;
+        }
         request.state = State::Deescalating;
         request.why = Some(why);
         request.over_at = Some(request.ends_at.map_or(self.now, |end| end.min(self.now)));

@@ -89,12 +89,23 @@ pub enum Refusal {
     /// The request cannot be extended, and why.
     #[error("it cannot be extended: {0}")]
     NotExtendable(String),
+    /// Others hold the membership too.
+    #[error("it is held by other requests too: {}", named(.0))]
+    HeldToo(Vec<RequestId>),
+    /// A call for the membership is under way, or Okta was not seen to agree yet.
+    #[error("a call to Okta is under way")]
+    UnderWay,
     /// Okta must be read first, then the event tried again.
     #[error("Okta must be read first")]
     LookFirst,
     /// It is not due yet; nothing needs to be done before then, or at all.
     #[error("nothing is due")]
     NotDue(Option<Timestamp>),
+}
+
+fn named(requests: &[RequestId]) -> String {
+    let names: Vec<&str> = requests.iter().map(RequestId::as_str).collect();
+    names.join(", ")
 }
 
 impl Transition {

@@ -50,6 +50,8 @@ pub(super) fn request(state: State) -> Request {
         undone: Vec::new(),
         approvals_needed: 1,
         decision: None,
+        handed_over: None,
+        handed_over: None,
         requested_at: at(0),
         expires_at: at(60 * 24),
         approved_at: None,
