@@ -29,7 +29,7 @@ def test_the_guard_goes_before_everything_else() -> None:
     assert needs.keys() - everything_before(GUARD, needs) == {GUARD}
 
 
-@pytest.mark.parametrize("forgotten", ["AssumeConnector", "DeescalationSweep", "ApiRoute"])
+@pytest.mark.parametrize("forgotten", ["AssumeConnector", "DeescalationSweep", "DeescalationDrift", "ApiRoute"])
 def test_something_forgotten_by_the_guard_would_be_seen(forgotten: str) -> None:
     template = stint()
     template["Resources"][GUARD]["DependsOn"].remove(forgotten)

@@ -249,13 +249,23 @@ def test_approval_reads_what_it_failed_at_one_click_at_a_time() -> None:
 
 
 def test_the_sweep_runs_every_minute_and_a_lost_one_is_reported() -> None:
-    [sweep] = PLAIN.of_type("AWS::Scheduler::Schedule").values()
+    assert_woken_regularly("DeescalationSweep", "rate(1 minute)", {"v": 1, "sweep": True})
 
-    assert sweep["ScheduleExpression"] == "rate(1 minute)"
-    assert sweep["FlexibleTimeWindow"] == {"Mode": "OFF"}
-    assert sweep["GroupName"] == "${Schedules}"
-    target = sweep["Target"]
-    assert json.loads(target["Input"]) == {"v": 1, "sweep": True}
+
+def test_okta_is_compared_with_the_ledger_every_quarter_of_an_hour() -> None:
+    expected = {"v": 1, "drift": True}
+    assert_woken_regularly("DeescalationDrift", "rate(15 minutes)", expected)
+
+
+def assert_woken_regularly(name: str, rate: str, event: dict[str, object]) -> None:
+    schedules = PLAIN.of_type("AWS::Scheduler::Schedule")
+    assert schedules.keys() == {"DeescalationSweep", "DeescalationDrift"}
+    schedule = schedules[name]
+    assert schedule["ScheduleExpression"] == rate
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["GroupName"] == "${Schedules}"
+    target = schedule["Target"]
+    assert json.loads(target["Input"]) == event
     assert target["RoleArn"] == "${ScheduleRole.Arn}"
     assert target["DeadLetterConfig"] == {"Arn": "${ScheduleFailed.Arn}"}
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}

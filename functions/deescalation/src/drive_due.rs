@@ -1,9 +1,9 @@
 //! Drives what is due: waits for its moment, makes Okta agree, draws the cards.
 
-use access::{Event, MembershipKey, Refusal, RequestId, State};
+use access::{Event, MembershipKey, Refusal, RequestId, State, Trouble};
 use aws::telemetry::{Unit, metric};
 use aws::{Due, DueItem, Function};
-use drive::{Done, Error, Ours, Subject, Tools};
+use drive::{Done, Error, Failed, Ours, Subject, Tools};
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
@@ -65,8 +65,17 @@ async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<T
         DueItem::Request(id) => id,
         DueItem::Membership(key) => {
             tools.clock.sleep_until(due.at + REQUESTS_FIRST).await;
-            let _turn = deps.turns.acquire().await;
-            return drive_membership(tools, key).await;
+            let turn = deps.turns.acquire().await;
+            let (again, untold) = drive_membership(tools, key).await?;
+            drop(turn);
+            if let Some((channel, trouble)) = untold {
+                let _drawing = deps.drawings.acquire().await;
+                let doing = "taking somebody out of a group";
+                let whom = format!("the Okta user {} in the group {}", key.user, key.group);
+                let what = Failed::Removal;
+                tools.tell(&channel, what, doing, &whom, &trouble).await;
+            }
+            return Ok(again);
         }
         DueItem::Home(user) => {
             tools.clock.sleep_until(due.at).await;
@@ -170,19 +179,33 @@ async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error
     }))
 }
 
-/// Does what is due for the ledger item `key`; gives back when something is due again.
-async fn drive_membership(tools: &Tools, key: &MembershipKey) -> Result<Option<Timestamp>, Error> {
+/// Does what is due for the ledger item `key`; gives back when something is due again, and what keeps the
+/// user in the group, with the channel that is to be told: no request can tell of it.
+async fn drive_membership(
+    tools: &Tools,
+    key: &MembershipKey,
+) -> Result<(Option<Timestamp>, Option<(String, Trouble)>), Error> {
     let subject = Subject::Membership(key.clone());
+    let mut trouble = None;
     if let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? {
         tools.carry_out(&done).await;
-        tools.call(&subject, &done).await?;
+        let answered = tools.call(&subject, &done).await?;
+        trouble = answered.and_then(|answered| answered.trouble);
     }
     let item = tools.table.membership(key).await?;
     let now = tools.now();
+    let untold = item
+        .as_ref()
+        .filter(|item| !item.is_out())
+        .and_then(|item| {
+            let is_stuck = item.tries > 2;
+            let trouble = trouble.or_else(|| is_stuck.then(Trouble::still_in))?;
+            Some((item.error_channel.clone()?, trouble))
+        });
     if let Some(late) = item.as_ref().and_then(|item| item.overdue(now)) {
         metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
     }
-    Ok(item.and_then(|item| item.due_at))
+    Ok((item.and_then(|item| item.due_at), untold))
 }
 
 /// A refusal means that there is nothing to do now.

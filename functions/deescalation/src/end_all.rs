@@ -140,7 +140,7 @@ async fn holder(tools: &Tools, item: DueItem) -> Result<Holder, Error> {
 }
 
 /// What `work` makes of each of `all`, some at once; what went wrong with the last that failed.
-async fn at_once<T, U, F, W>(deps: &Deps, all: Vec<T>, work: W) -> Result<Vec<U>, Error>
+pub(crate) async fn at_once<T, U, F, W>(deps: &Deps, all: Vec<T>, work: W) -> Result<Vec<U>, Error>
 where
     T: Send + 'static,
     U: Send + 'static,

@@ -4,9 +4,11 @@
 //! moment, and drives it; that is the only recovery there is. It works without the flows file,
 //! without the policy, and without Slack.
 
+mod drift;
 mod drive_due;
 mod end_all;
 mod guard;
+mod hand_over;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +23,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+use drift::{drift, is_drift};
 use drive_due::drive_all;
 use end_all::{EndAll, end_all};
 use guard::{Guarded, guard};
+use hand_over::hand_over;
 
 /// How far ahead an invocation looks: whatever becomes due until then it drives at its time. Two
 /// sweeps can be almost this far apart.
@@ -57,6 +61,9 @@ impl Deps {
 ///
 /// - `{"v":1,"request":"…"}` drives that request;
 /// - `{"v":1,"sweep":true}` drives everything that is due;
+/// - `{"v":1,"drift":true}` compares Okta's groups with the ledger;
+/// - `{"hand_over":{"request":"…","by":"jane@example.com","reason":"…"}}` makes a membership a standing one,
+///   and answers what became of it;
 /// - `{"end_all":{"expect":2}}` ends every grant, if two people are held in a group, and answers what
 ///   became of it;
 /// - an event of CloudFormation refuses the deletion of the stack while anybody is held in.
@@ -85,6 +92,8 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
                 return Err(missed.into());
             }
         }
+        Woken::Drift => Box::pin(drift(deps)).await?,
+        Woken::HandOver(asked) => return Box::pin(hand_over(deps, asked)).await,
         Woken::EndAll(asked) => return end_all(deps, asked, until).await,
         Woken::Guarded(event) => guard(deps, *event).await?,
     }
@@ -94,6 +103,8 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
 enum Woken {
     Request(RequestId),
     Sweep,
+    Drift,
+    HandOver(Result<hand_over::Asked, String>),
     EndAll(EndAll),
     Guarded(Box<Guarded>),
 }
@@ -111,6 +122,12 @@ fn read(event: Value) -> Result<Woken, aws::Error> {
         && v == access::SCHEMA_VERSION
     {
         return Ok(Woken::Sweep);
+    }
+    if is_drift(&event) {
+        return Ok(Woken::Drift);
+    }
+    if let Some(asked) = hand_over::read(&event) {
+        return Ok(Woken::HandOver(asked));
     }
     if let Some(asked) = EndAll::read(&event) {
         return Ok(Woken::EndAll(asked));

@@ -17,6 +17,9 @@ use crate::work::Work;
 /// How far apart the sweeps are.
 const SWEEP_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
+/// How far apart the comparisons of Okta with the ledger are.
+const DRIFT_EVERY: SignedDuration = SignedDuration::from_mins(15);
+
 /// How far ahead a sweep of `deescalation` looks.
 const SWEEP_WINDOW: SignedDuration = SignedDuration::from_secs(120);
 
@@ -35,6 +38,7 @@ pub(crate) struct Engine {
 #[derive(Debug)]
 struct Turn {
     next_sweep: Timestamp,
+    next_drift: Timestamp,
 }
 
 /// What happened while time was moved forward.
@@ -52,6 +56,7 @@ enum Happened {
     Fired(String),
     Retried,
     Swept,
+    Compared,
 }
 
 impl Engine {
@@ -64,13 +69,17 @@ impl Engine {
         work: Work,
     ) -> Arc<Self> {
         let next_sweep = clock.now();
+        let next_drift = next_sweep + DRIFT_EVERY;
         Arc::new(Self {
             clock,
             scheduler,
             handoffs,
             dynamo,
             work,
-            turn: Mutex::new(Turn { next_sweep }),
+            turn: Mutex::new(Turn {
+                next_sweep,
+                next_drift,
+            }),
         })
     }
 
@@ -110,7 +119,7 @@ impl Engine {
                 match happened {
                     Happened::Fired(name) => visited.fired.push(name),
                     Happened::Swept => visited.sweeps += 1,
-                    Happened::Woken | Happened::Retried => {}
+                    Happened::Woken | Happened::Retried | Happened::Compared => {}
                 }
             }
         }
@@ -142,11 +151,13 @@ impl Engine {
 
     /// When something is due next.
     fn next(&self, turn: &Turn) -> Timestamp {
-        let next = self.next_but_sweeps();
-        next.map_or(turn.next_sweep, |next| next.min(turn.next_sweep))
+        let next = self.next_but_regular();
+        let regular = turn.next_sweep.min(turn.next_drift);
+        next.map_or(regular, |next| next.min(regular))
     }
 
-    fn next_but_sweeps(&self) -> Option<Timestamp> {
+    /// The same without what happens every so often.
+    fn next_but_regular(&self) -> Option<Timestamp> {
         let all = [
             self.clock.next_sleeper(),
             self.scheduler.next(),
@@ -177,11 +188,19 @@ impl Engine {
             }
             return Some(Happened::Swept);
         }
+        if turn.next_drift <= now {
+            let event = json!({"v": access::SCHEMA_VERSION, "drift": true});
+            self.handoffs.hand(Function::Deescalation, event);
+            while turn.next_drift <= now {
+                turn.next_drift += DRIFT_EVERY;
+            }
+            return Some(Happened::Compared);
+        }
         None
     }
 
     /// Skips the sweeps that come next, before anything else does, and cannot find anything; gives
-    /// back how many.
+    /// back how many. Skips the comparisons too while nothing is in the table that could differ.
     fn pass_over(&self, turn: &mut Turn, target: Timestamp) -> u64 {
         let earliest = match self.dynamo.earliest_due() {
             Ok(earliest) => earliest,
@@ -190,12 +209,16 @@ impl Engine {
                 return 0;
             }
         };
+        let others = self.next_but_regular().map_or(target, |it| it.min(target));
+        while earliest.is_none() && turn.next_drift <= others {
+            turn.next_drift += DRIFT_EVERY;
+        }
         let finds = earliest.map(|due| due - SWEEP_WINDOW - 1.millisecond());
-        let until = [Some(target), self.next_but_sweeps(), finds]
+        let until = [Some(others), Some(turn.next_drift), finds]
             .into_iter()
             .flatten()
             .min()
-            .unwrap_or(target);
+            .unwrap_or(others);
         let mut skipped = 0;
         while turn.next_sweep <= until {
             turn.next_sweep += SWEEP_EVERY;

@@ -218,7 +218,9 @@ async fn state(
         Err(error) => return Ok(broken(&format!("the table cannot be read: {error}"))),
     };
     let requests: Vec<Value> = everything.requests.iter().map(request).collect();
-    let memberships = everything.memberships.iter().map(|item| {
+    // What is only the memory of a removal holds nobody.
+    let live = everything.memberships.iter().filter(|it| it.is_live());
+    let memberships = live.map(|item| {
         json!({
             "okta_user": item.key.user, "group_id": item.key.group, "holders": item.holders,
             "ours": item.ours, "under_way": item.calls,

@@ -26,8 +26,8 @@ pub use membership::{
 pub use names::{Click, Group, OktaUser, Org, RequestId, SlackUser, Stamp};
 pub use permit::{Action, Permit};
 pub use request::{
-    Approval, Asked, CLAIM, Card, Decision, ESCALATION_LIMIT, HandOver, Notice, Owed, Person, Place, Posted,
-    Recipient, Request, State, Trouble, Why,
+    Approval, Asked, CLAIM, Card, Decision, ESCALATION_LIMIT, HandOver, Notice, Owed, Person,
+    Place, Posted, Recipient, Request, State, Trouble, Why,
 };
 pub use viewer::Viewer;
 

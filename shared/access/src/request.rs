@@ -410,7 +410,10 @@ impl Trouble {
     #[must_use]
     pub fn taken_out(request: &Request) -> Self {
         let person = &request.requester;
-        let name = person.email.as_deref().or(person.okta.as_ref().map(OktaUser::as_str));
+        let name = person
+            .email
+            .as_deref()
+            .or(person.okta.as_ref().map(OktaUser::as_str));
         Self {
             error: format!(
                 "`{}` was taken out of the Okta group of {} (`{}`), and not by Stint",

@@ -89,7 +89,11 @@ impl Tools {
         };
         if let Err(error) = told {
             let trouble = &trouble.error;
-            tracing::error!(channel, error, "`{channel}` is not told that {trouble}: {error}");
+            tracing::error!(
+                channel,
+                error,
+                "`{channel}` is not told that {trouble}: {error}"
+            );
         }
     }
 }

@@ -120,9 +120,12 @@ pub fn everything(request: &Request) -> Message {
     }
     parts.extend(request.approvals.iter().map(yes_in_full));
     parts.extend(request.decision.iter().map(|no| no_in_full(request, no)));
-    parts.extend(request.handed_over.iter().map(|it| {
-        bold("Handed over") + " by " + escaped(&it.by) + ": " + lines(&it.reason)
-    }));
+    parts.extend(
+        request
+            .handed_over
+            .iter()
+            .map(|it| bold("Handed over") + " by " + escaped(&it.by) + ": " + lines(&it.reason)),
+    );
     parts.push(times(request));
     parts.push(Mrkdwn::from("*Asked* ") + or_nobody(listed(&asked(request, None), usize::MAX)));
     let lost = lost(request);

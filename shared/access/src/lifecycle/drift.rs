@@ -50,10 +50,11 @@ impl At<'_> {
         membership: Option<&Membership>,
         to: &HandOver,
     ) -> Result<Transition, Refusal> {
-        let item = membership.filter(|item| item.holders.contains(&request.id));
-        let Some(item) = item.filter(|_| request.state == State::Active) else {
+        if request.state != State::Active {
             return Err(Refusal::MovedOn(request.state));
-        };
+        }
+        let item = membership.filter(|item| item.holders.contains(&request.id));
+        let item = item.ok_or(Refusal::UnderWay)?;
         let others = item.holders.iter().filter(|it| **it != request.id);
         let others: Vec<RequestId> = others.cloned().collect();
         if !others.is_empty() {

@@ -362,3 +362,61 @@ async fn what_cannot_be_read_of_a_group_is_named_with_what_it_needs() {
     let unclear = check(group("OKTA_GROUP"), strange, nothing()).await;
     assert!(matches!(unclear, Err(Error::Unclear { .. })), "{unclear:?}");
 }
+
+#[tokio::test]
+async fn everybody_in_a_group_is_read_over_several_link_lines() {
+    let fake = Fake::new(|asked| {
+        let reply = match asked.line.split_once(' ').unwrap().1 {
+            "/okta/api/v1/groups/00g1/users limit=200" => Reply::new(
+                200,
+                &json!([
+                    user("00u1", "a@x", "a@x", "ACTIVE"),
+                    user("00u2", "b@x", "b@x", "STAGED")
+                ]),
+            )
+            .with("link", "</okta/next?after=1>; rel=\"next\""),
+            "/okta/next after=1" => {
+                Reply::new(200, &json!([user("00u3", "c@x", "c@x", "DEPROVISIONED")]))
+            }
+            other => panic!("{other}"),
+        };
+        reply.with("link", "</self>; rel=\"self\"")
+    });
+    let members = fake.client().await.members_of("00g1").await.unwrap();
+    assert_eq!(members, ["00u1", "00u2", "00u3"]);
+}
+
+#[tokio::test]
+async fn a_list_of_members_that_breaks_off_is_no_list() {
+    let fake = Fake::new(|asked| {
+        if asked.line.contains("after") {
+            return complaint(500, "E0000009", "Internal Server Error");
+        }
+        Reply::new(200, &json!([user("00u1", "a@x", "a@x", "ACTIVE")]))
+            .with("link", "</okta/next?after=1>; rel=\"next\"")
+    });
+    let broken = fake.client().await.members_of("00g1").await.unwrap_err();
+    assert!(
+        broken
+            .to_string()
+            .contains("read who is in the Okta group `00g1`")
+    );
+
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n[{\"id\":\"00u1\"}";
+    let broken = raw(cut).await.members_of("00g1").await.unwrap_err();
+    assert!(matches!(broken, Error::Unclear { .. }), "{broken:?}");
+
+    let gone = Fake::new(|_| {
+        complaint(
+            404,
+            "E0000007",
+            "Not found: Resource not found: 00g1 (UserGroup)",
+        )
+    });
+    let gone = gone.client().await.members_of("00g1").await.unwrap_err();
+    let group = Missing::Group;
+    assert!(
+        matches!(gone, Error::Missing { what, .. } if what == group),
+        "{gone:?}"
+    );
+}

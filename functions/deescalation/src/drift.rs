@@ -1,0 +1,281 @@
+//! Compares Okta with the ledger, and says what somebody else has changed there. It changes nothing in
+//! Okta itself: nobody is taken out whom Stint does not hold, and nobody is put in again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use access::{Event, Group, Membership, MembershipKey, Request, State, Trouble, WATCHED_FOR};
+use aws::DueItem;
+use aws::telemetry::{Unit, metric};
+use drive::{Error, Failed, Subject, Tools, trouble_of};
+use jiff::Timestamp;
+use okta::{GroupCheck, Missing};
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use crate::Deps;
+use crate::end_all::at_once;
+
+/// How many groups are read at once: nobody waits for it, and removals need Okta too.
+const GROUPS_AT_ONCE: usize = 4;
+
+const DOING: &str = "comparing Okta with what Stint knows";
+
+/// What wakes the function every quarter of an hour.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drift {
+    v: u32,
+    drift: bool,
+}
+
+/// Whether `event` asks for that.
+pub(crate) fn is_drift(event: &Value) -> bool {
+    Drift::deserialize(event).is_ok_and(|it| it.drift && it.v == access::SCHEMA_VERSION)
+}
+
+/// What is compared of one group: each ledger item as it was before Okta was read, and the requests that
+/// were found to hold it.
+type Watched = BTreeMap<MembershipKey, (Membership, Vec<Request>)>;
+
+/// Compares each group that somebody is in through Stint, or was taken out of within the last day.
+///
+/// # Errors
+///
+/// The last of what AWS could not do; everything else was compared all the same.
+pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
+    let now = deps.tools.now();
+    let (due, missed) = deps.tools.table.due(Timestamp::MAX).await;
+    let mut failure = missed.map(Error::from);
+    let read = at_once(deps, due, |deps, due| async move {
+        Ok(watched(&deps.tools, due.item).await)
+    });
+    let mut groups: BTreeMap<Group, Watched> = BTreeMap::new();
+    for read in read.await? {
+        match read {
+            Ok(Some((item, request))) => {
+                let group = groups.entry(item.key.group.clone()).or_default();
+                let (_, requests) = group
+                    .entry(item.key.clone())
+                    .or_insert_with(|| (item, Vec::new()));
+                requests.extend(request);
+            }
+            Ok(None) => {}
+            Err(error) => failure = Some(error),
+        }
+    }
+    let few = Deps {
+        turns: Arc::new(Semaphore::new(GROUPS_AT_ONCE)),
+        ..deps.clone()
+    };
+    let compared = at_once(&few, groups.into_iter().collect(), |deps, it| async move {
+        let (group, watched) = it;
+        Ok(compare(&deps.tools, &group, watched).await)
+    });
+    let mut found = 0;
+    for compared in compared.await? {
+        match compared {
+            Ok(differences) => found += differences,
+            Err(error) => failure = Some(error),
+        }
+    }
+    metric("DriftFound", f64::from(found), Unit::Count, now);
+    failure.map_or(Ok(()), Err)
+}
+
+/// The ledger item that `item` is or is about, and the request if it is one that is active.
+async fn watched(
+    tools: &Tools,
+    item: DueItem,
+) -> Result<Option<(Membership, Option<Request>)>, Error> {
+    let (key, request) = match item {
+        DueItem::Membership(key) => (key, None),
+        DueItem::Request(id) => {
+            let request = tools.table.request(&id).await?;
+            let request = request.filter(|it| {
+                let state = it.state;
+                matches!(
+                    state,
+                    State::Escalating | State::Active | State::Deescalating
+                )
+            });
+            match request.as_ref().and_then(Request::membership) {
+                Some(key) => (key, request.filter(|it| it.state == State::Active)),
+                None => return Ok(None),
+            }
+        }
+        DueItem::Home(_) => return Ok(None),
+    };
+    // Of another org nothing can be read: its removals say so.
+    let item = match key.org == tools.org {
+        true => tools.table.membership(&key).await?,
+        false => None,
+    };
+    let now = tools.now();
+    let is_watched = |it: &Membership| {
+        let of_late = |at| now.duration_since(at) < WATCHED_FOR;
+        it.is_live() || it.removed_at.is_some_and(of_late)
+    };
+    Ok(item.filter(is_watched).map(|item| (item, request)))
+}
+
+/// Compares one group; gives back how many differences there are.
+async fn compare(tools: &Tools, group: &Group, watched: Watched) -> Result<u32, Error> {
+    let now = tools.now();
+    let channels = watched.values();
+    let channels: BTreeSet<String> = channels
+        .filter_map(|(item, _)| item.error_channel.clone())
+        .collect();
+    let tell = async |what: Failed, trouble: &Trouble| {
+        tracing::error!(%group, error = trouble.error, "group {group}: {}", trouble.error);
+        for channel in &channels {
+            let place = format!("the Okta group {group}");
+            tools.tell(channel, what, DOING, &place, trouble).await;
+        }
+    };
+    let (check, members) = tokio::join!(
+        tools.okta.group_check(group.as_str()),
+        tools.okta.members_of(group.as_str())
+    );
+    let mut found = 0;
+    let mut name = group.to_string();
+    match check {
+        Ok(GroupCheck::Fit { name: known }) => name = known,
+        Ok(GroupCheck::Unfit { reason }) => {
+            found += 1;
+            tell(Failed::Drift, &unfit(reason)).await;
+        }
+        Err(error) if is_gone(&error) => {
+            found += 1;
+            tell(Failed::Drift, &gone(group)).await;
+        }
+        Err(error) => tell(Failed::Other, &trouble_of(&error)).await,
+    }
+    let members: BTreeSet<String> = match members {
+        Ok(members) => members.into_iter().collect(),
+        // Nobody is in it.
+        Err(error) if is_gone(&error) => BTreeSet::new(),
+        Err(error) => {
+            tell(Failed::Other, &trouble_of(&error)).await;
+            return Ok(found);
+        }
+    };
+    for (item, requests) in watched.into_values() {
+        let is_in = members.contains(item.key.user.as_str());
+        if is_in && item.should_be_out(now) {
+            found += u32::from(is_back(tools, &item, &name).await?);
+        }
+        for request in requests {
+            if !is_in || request.is_taken_out() {
+                found += u32::from(is_out(tools, &item, &request, is_in).await?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the user of `item`, whom Stint took out, is in the group again; says so if they are.
+async fn is_back(tools: &Tools, item: &Membership, group_name: &str) -> Result<bool, Error> {
+    let MembershipKey { user, group, .. } = &item.key;
+    let is_in = is_member(tools, item).await;
+    let now = tools.table.membership(&item.key).await?;
+    if is_in != Some(true) || now.is_none_or(|now| now.version != item.version) {
+        return Ok(false);
+    }
+    let login = tools.okta.user(user.as_str()).await;
+    let login = login.map_or_else(|_| user.to_string(), |it| it.login);
+    let at = item.removed_at.unwrap_or_else(|| tools.now());
+    let trouble = Trouble {
+        error: format!(
+            "`{login}` ({user}) is in the Okta group `{group_name}` ({group}) again, out of which \
+             Stint took them at {}",
+            at.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+        hint: "see in Okta's System Log who put them in. Stint leaves them in, because it did not: if \
+               they should not be there, an Okta administrator takes them out"
+            .to_owned(),
+    };
+    tracing::error!(%user, %group, "{}", trouble.error);
+    if let Some(channel) = &item.error_channel {
+        let whom = format!("{login} in {group_name}");
+        let what = Failed::Drift;
+        tools.tell(channel, what, DOING, &whom, &trouble).await;
+    }
+    Ok(true)
+}
+
+/// Whether the user is out of the group though `request` holds them in. Has the request say so, or that
+/// they are in again.
+async fn is_out(
+    tools: &Tools,
+    item: &Membership,
+    request: &Request,
+    is_in: bool,
+) -> Result<bool, Error> {
+    if !item.is_settled() {
+        return Ok(false);
+    }
+    let seen = is_member(tools, item).await;
+    let loaded = tools.load(&Subject::Grant(request.id.clone())).await?;
+    let now = loaded.membership.as_ref();
+    let is_unmoved = now.is_some_and(|now| now.version == item.version);
+    if seen != Some(is_in) || !is_unmoved {
+        return Ok(false);
+    }
+    let id = &request.id;
+    match tools.decide(loaded, &Event::Seen { is_in }).await {
+        Ok(done) => {
+            let MembershipKey { user, group, .. } = &item.key;
+            let how = if is_in { "is again" } else { "is no more" };
+            tracing::warn!(request = %id, %user, %group, "request {id}: {user} {how} in {group}");
+            tools.show(id, done.ours()).await;
+            Ok(!is_in)
+        }
+        Err(Error::Refused { .. }) => Ok(request.is_taken_out() && !is_in),
+        Err(Error::Aws(aws::Error::Moved)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the user of `item` is in the group, asked for them alone: the pages of a list may shift while
+/// they are read. None, and a word to the error channel, where that cannot be found out.
+async fn is_member(tools: &Tools, item: &Membership) -> Option<bool> {
+    let MembershipKey { user, group, .. } = &item.key;
+    match tools.okta.is_member(user.as_str(), group.as_str()).await {
+        Ok(is_member) => Some(is_member),
+        Err(okta::Error::Missing { .. }) => Some(false),
+        Err(error) => {
+            tracing::error!(%user, %group, %error, "{error}");
+            if let Some(channel) = &item.error_channel {
+                let whom = format!("the Okta user {user}");
+                let (what, trouble) = (Failed::Other, trouble_of(&error));
+                tools.tell(channel, what, DOING, &whom, &trouble).await;
+            }
+            None
+        }
+    }
+}
+
+fn is_gone(error: &okta::Error) -> bool {
+    let group = Missing::Group;
+    matches!(error, okta::Error::Missing { what, .. } if *what == group)
+}
+
+fn unfit(reason: String) -> Trouble {
+    Trouble {
+        error: reason,
+        hint: "Stint goes on taking people out when their time is over, and puts nobody else in. Whom it \
+               takes out of a group with a rule, Okta puts on the rule's exclusion list: the rule never \
+               puts them in again until an Okta administrator takes them off that list. Take away what \
+               manages the group, or take the target out of the flows file"
+            .to_owned(),
+    }
+}
+
+fn gone(group: &Group) -> Trouble {
+    Trouble {
+        error: format!("the Okta group {group} is gone: nobody is in it"),
+        hint: "take its target out of the flows file, or give the target another group".to_owned(),
+    }
+}
