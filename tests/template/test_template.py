@@ -287,6 +287,7 @@ DIMENSIONS = {
 }
 ALARMS = {
     ("Stint", "OverdueSeconds", "stint-deescalation"),
+    ("Stint", "DriftFound", "stint-deescalation"),
     ("AWS/SQS", "NumberOfMessagesSent", "${ApprovalFailed.QueueName}"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "${ApprovalLost.QueueName}"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "${EscalationFailed.QueueName}"),
@@ -320,7 +321,8 @@ def test_one_of_anything_raises_its_alarm_and_silence_only_that_of_the_sweep() -
             assert (alarm["Threshold"], alarm["Period"]) == (90, 180)
             assert alarm["TreatMissingData"] == "breaching"
         else:
-            assert (alarm["Threshold"], alarm["Period"]) == (0, 60)
+            period = 1800 if name == "DriftAlarm" else 60
+            assert (alarm["Threshold"], alarm["Period"]) == (0, period)
             assert alarm["TreatMissingData"] == "notBreaching"
 
 

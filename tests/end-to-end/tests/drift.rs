@@ -63,24 +63,17 @@ async fn nothing_is_said_where_nobody_interferes() {
     stint.advance(31 * 60).await;
     compare(&stint).await;
     assert_eq!(stint.standing(&third).await, "ended/elapsed");
-    stint.advance(25 * HOUR).await;
+    stint.advance(HOUR).await;
 
     assert_eq!(told(&stint).await, "");
     let heard = stint.heard(ALICE).await;
     assert!(!heard.contains("Sorry"), "{heard}");
-    // A day after the last removal there is nothing left to compare.
-    let last = async || {
-        let calls = stint.okta_calls("GET").await;
-        let is_list = |it: &&Value| it["path"].as_str().is_some_and(|it| it.contains("/users?"));
-        let last = calls.iter().rfind(is_list).map(|it| it["at"].clone());
-        last.expect("Okta was compared")
-    };
-    let compared_at = last().await;
-    stint.advance(2 * HOUR).await;
-    assert_eq!(last().await, compared_at);
-    stint.grant("Prod", "30 minutes").await;
-    compare(&stint).await;
-    assert_ne!(last().await, compared_at);
+    let calls = stint.okta_calls("GET").await;
+    let lists = calls.iter().filter(|it| {
+        let path = it["path"].as_str();
+        path.is_some_and(|it| it.starts_with("/api/v1/groups") && it.contains("/users?"))
+    });
+    assert!(lists.count() > 10, "it was compared all the time");
 }
 
 #[tokio::test]
@@ -100,14 +93,9 @@ async fn somebody_who_was_taken_out_and_is_back_is_told_of_once_and_left_alone()
     for part in ["00u1alice", "alice@", PROD, "again", "System Log"] {
         assert!(said.contains(part), "{part} in {said}");
     }
-    stint.advance(20 * HOUR).await;
+    stint.advance(2 * HOUR).await;
     assert_eq!(stint.texts(ERRORS).await.len(), 1, "{}", told(&stint).await);
     assert_eq!(stint.okta_calls("DELETE").await.len(), 1);
-    assert!(stint.is_member("alice", PROD).await);
-
-    // After a day nobody looks any more.
-    stint.advance(10 * HOUR).await;
-    assert_eq!(stint.texts(ERRORS).await.len(), 1);
     assert!(stint.is_member("alice", PROD).await);
 }
 
@@ -149,7 +137,7 @@ async fn somebody_who_was_taken_out_by_hand_is_told_and_is_not_put_in_again() {
     okta(&stint, STAGING, json!({"add": "00u1alice"})).await;
     stint.advance(QUARTER).await;
     let card = words(&stint.card(&grant).await);
-    assert!(!card.contains("taken out"), "{card}");
+    assert!(!card.contains("was taken out"), "{card}");
     stint.advance(2 * HOUR).await;
     assert_eq!(stint.standing(&grant).await, "ended/elapsed");
     assert!(!stint.is_member("alice", STAGING).await);
@@ -164,7 +152,7 @@ async fn who_was_taken_out_by_hand_can_give_it_back_and_ask_again() {
     stint.press(BOB, "revoke", &grant).await;
     assert_eq!(stint.standing(&grant).await, "ended/revoked");
     let card = words(&stint.card(&grant).await);
-    assert!(!card.contains("taken out"), "{card}");
+    assert!(!card.contains("was taken out"), "{card}");
     let again = stint.grant("Prod", "30 minutes").await;
     assert_eq!(stint.standing(&again).await, "active");
     assert!(stint.is_member("alice", PROD).await);
@@ -218,7 +206,8 @@ async fn a_group_that_is_gone_is_told_of_once() {
     okta(&stint, STAGING, json!({"deleted": true})).await;
     stint.advance(2 * HOUR).await;
     assert_eq!(stint.count(ERRORS, "is gone: nobody is in it").await, 1);
-    assert_eq!(stint.count(ALICE, "was taken out").await, 1);
+    let told = "*What* the access that";
+    assert_eq!(stint.count(ALICE, told).await, 1);
     stint.advance(3 * HOUR).await;
     assert_eq!(stint.standing(&grant).await, "ended/elapsed");
 }
@@ -226,23 +215,35 @@ async fn a_group_that_is_gone_is_told_of_once() {
 #[tokio::test]
 async fn what_only_the_ledger_knows_to_be_stuck_is_told() {
     let stint = Stint::start().await;
-    // The call that adds is answered for nobody, and lands.
-    let lost =
-        json!({"system": "okta", "match": "PUT /api/v1/groups", "drop": "after", "times": 1});
-    stint.fault(lost).await;
-    let grant = stint.grant("Prod", "30 minutes").await;
-    let no = json!({"system": "okta", "match": "DELETE /api/v1/groups", "status": 500, "times": 0});
-    stint.fault(no).await;
-    stint.advance(HOUR).await;
-    assert!(
-        stint.is_member("alice", PROD).await,
-        "{}",
-        stint.standing(&grant).await
-    );
-    let said = told(&stint).await;
-    assert!(said.contains("out of"), "{said}");
+    let first = stint.grant("Prod", "1 hour").await;
+    let fault = |what: &str, status: u16| {
+        let what = format!("{what} /api/v1/groups");
+        json!({"system": "okta", "match": what, "status": status, "times": 0})
+    };
+    // A second grant holds the membership for as long as it is tried; the first one ends meanwhile.
+    stint.fault(fault("PUT", 429)).await;
+    let second = stint.grant("Prod", "30 minutes").await;
+    assert_eq!(stint.standing(&second).await, "escalating");
+    stint.press(BOB, "revoke", &first).await;
+    assert_eq!(stint.standing(&first).await, "ended/revoked");
+
+    // Then it is refused, and so is the removal that nobody but the ledger knows of.
     stint.mend().await;
-    stint.advance(120).await;
+    stint.fault(fault("PUT", 403)).await;
+    stint.fault(fault("DELETE", 403)).await;
+    stint.advance(3 * 60).await;
+    assert_eq!(stint.standing(&second).await, "pending");
+    assert!(stint.is_member("alice", PROD).await);
+    let doing = "taking somebody out of a group";
+    assert_eq!(
+        stint.count(ERRORS, doing).await,
+        1,
+        "{}",
+        told(&stint).await
+    );
+
+    stint.mend().await;
+    stint.advance(90).await;
     assert!(!stint.is_member("alice", PROD).await);
 }
 

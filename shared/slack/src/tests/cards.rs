@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use access::{
-    Approval, Card, Click, Decision, Group, Notice, Org, Owed, Person, Place, Posted, Recipient,
-    Request, RequestId, SlackUser, State, Trouble, Why,
+    Approval, Card, Click, Decision, Group, HandOver, Notice, Org, Owed, Person, Place, Posted,
+    Recipient, Request, RequestId, SlackUser, State, Trouble, Why,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -354,9 +354,85 @@ fn what_is_over_says_when_by_whom_and_why_and_can_only_be_asked_for_again() {
     let member = Request {
         why: Some(Why::AlreadyMember),
         approvals: Vec::new(),
-        ..elapsed
+        ..elapsed.clone()
     };
     says!(requester(&member), &[], "You are in the group already");
+    let handed_over = handed_over(elapsed);
+    for seen in [
+        channel(&handed_over),
+        requester(&handed_over),
+        approver(&handed_over),
+    ] {
+        says!(
+            seen,
+            &[],
+            "✅",
+            "Handed over at <!date^1795513200",
+            " by jane@example.com: _she is &lt;on&gt; the team now_",
+            "The membership stays in Okta: Stint does not take it back any more",
+            "Approved by <@U02BOB>",
+        );
+    }
+    let (seen, _) = self::requester(&handed_over);
+    assert!(!seen.contains("may keep you signed in"), "they keep it");
+}
+
+fn handed_over(request: Request) -> Request {
+    Request {
+        why: Some(Why::HandedOver),
+        handed_over: Some(HandOver {
+            by: "jane@example.com".to_owned(),
+            reason: "she is <on> the team now".to_owned(),
+        }),
+        ..request
+    }
+}
+
+#[test]
+fn who_was_taken_out_by_somebody_else_sees_it_while_the_access_lasts() {
+    let mut it = approved(State::Active);
+    let trouble = Trouble::taken_out(&it);
+    it.trouble = Some(trouble.clone());
+    assert!(it.is_taken_out());
+    says!(
+        requester(&it),
+        &["done", "extend"],
+        "⚠️",
+        "was taken out of the Okta group of Prod",
+        "*Hint* an Okta administrator can put them in again",
+        DATE,
+    );
+    says!(channel(&it), &["revoke"], "was taken out");
+    for to in [Recipient::Requester, Recipient::ErrorChannel] {
+        let told = words(&it, to, Notice::Trouble(trouble.clone()));
+        for part in [
+            "*What* the access that <@U01ALICE> has, approved by",
+            "was taken out",
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+    }
+}
+
+#[test]
+fn what_is_handed_over_is_told_with_who_and_why() {
+    let it = handed_over(approved(State::Ended));
+    let to_alice = words(&it, Recipient::Requester, Notice::Ended);
+    let to_errors = words(&it, Recipient::ErrorChannel, Notice::Ended);
+    assert!(
+        to_alice.contains("Your access to *Prod* was handed over by jane@"),
+        "{to_alice}"
+    );
+    let whose = "The access to *Prod* of <@U01ALICE> was handed over by jane@";
+    assert!(to_errors.contains(whose), "{to_errors}");
+    for told in [&to_alice, &to_errors] {
+        assert!(
+            told.contains("_she is &lt;on&gt; the team now_. The membership stays"),
+            "{told}"
+        );
+        assert!(!told.contains("sign out where it matters"), "{told}");
+        assert!(!told.contains("\"again\""), "{told}");
+    }
 }
 
 #[test]
@@ -754,6 +830,7 @@ fn any_state() -> impl Strategy<Value = (State, Option<Why>)> {
         Why::Withdrawn,
         Why::Superseded,
         Why::AlreadyMember,
+        Why::HandedOver,
         Why::Failed,
     ]));
     (states, why)
@@ -792,6 +869,7 @@ proptest! {
         it.approvals = (0..approvals).map(|n| Approval {
             by: person(&format!("U{n:08}")), at: at(1), click: Click::new("1"), note: Some(text(n)),
         }).collect();
+        it.handed_over = why.map(|_| HandOver { by: text(2), reason: text(3) });
         let trouble = Trouble { error: text(7), hint: text(8) };
         it.trouble = Some(trouble.clone());
         for place in [Place::Channel(text(5)), asked(&text(7)), Place::Homes, Place::Requester, Place::Approver(SlackUser::new("U00000001"))] {

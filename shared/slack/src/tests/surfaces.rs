@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use access::flows::Flows;
-use access::{Group, Notice, Place, Recipient, Request, RequestId, SlackUser, State, Trouble, Why};
+use access::{
+    Group, HandOver, Notice, Place, Recipient, Request, RequestId, SlackUser, State, Trouble, Why,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -94,6 +96,17 @@ fn everything_that_people_see_is_written_down() {
     assert!(surfaces.lines.lines().count() > 2000);
 }
 
+fn handed_over(text: &str) -> Request {
+    Request {
+        why: Some(Why::HandedOver),
+        handed_over: Some(HandOver {
+            by: text.to_owned(),
+            reason: text.to_owned(),
+        }),
+        ..approved(State::Ended)
+    }
+}
+
 /// A request in each state and for each reason, ordinary or with all that it can have.
 fn requests(of: &dyn Fn(usize) -> String, lengths: [usize; 4]) -> Vec<Request> {
     let why = |state, why| decided(state, Some(why), "U02BOB", Some(&of(lengths[2])));
@@ -115,6 +128,7 @@ fn requests(of: &dyn Fn(usize) -> String, lengths: [usize; 4]) -> Vec<Request> {
         why(State::Ended, Why::Stopped),
         why(State::Ended, Why::Superseded),
         why(State::Ended, Why::AlreadyMember),
+        handed_over(&of(lengths[3])),
         why(State::Failed, Why::Failed),
         decided(State::Denied, None, "U02BOB", Some(&of(lengths[2]))),
         decided(State::Cancelled, None, "U01ALICE", None),
