@@ -67,11 +67,13 @@ pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
     }
     let few = Deps {
         turns: Arc::new(Semaphore::new(GROUPS_AT_ONCE)),
+        // One after the other, so that what several find is told once.
+        drawings: Arc::new(Semaphore::new(1)),
         ..deps.clone()
     };
     let compared = at_once(&few, groups.into_iter().collect(), |deps, it| async move {
         let (group, watched) = it;
-        Ok(compare(&deps.tools, &group, watched).await)
+        Ok(compare(&deps, &group, watched).await)
     });
     let mut found = 0;
     for compared in compared.await? {
@@ -108,9 +110,10 @@ async fn watched(
         DueItem::Home(_) => return Ok(None),
     };
     // Of another org nothing can be read: its removals say so.
-    let item = match key.org == tools.org {
-        true => tools.table.membership(&key).await?,
-        false => None,
+    let item = if key.org == tools.org {
+        tools.table.membership(&key).await?
+    } else {
+        None
     };
     let now = tools.now();
     let is_watched = |it: &Membership| {
@@ -121,18 +124,20 @@ async fn watched(
 }
 
 /// Compares one group; gives back how many differences there are.
-async fn compare(tools: &Tools, group: &Group, watched: Watched) -> Result<u32, Error> {
+async fn compare(deps: &Deps, group: &Group, watched: Watched) -> Result<u32, Error> {
+    let tools = &deps.tools;
     let now = tools.now();
-    let channels = watched.values();
-    let channels: BTreeSet<String> = channels
-        .filter_map(|(item, _)| item.error_channel.clone())
+    let channels: BTreeSet<String> = watched
+        .values()
+        .flat_map(|(item, requests)| {
+            let requests = requests.iter().map(|it| &it.error_channel);
+            item.error_channel.iter().chain(requests)
+        })
+        .cloned()
         .collect();
+    let place = format!("the Okta group {group}");
     let tell = async |what: Failed, trouble: &Trouble| {
-        tracing::error!(%group, error = trouble.error, "group {group}: {}", trouble.error);
-        for channel in &channels {
-            let place = format!("the Okta group {group}");
-            tools.tell(channel, what, DOING, &place, trouble).await;
-        }
+        tell(deps, &channels, what, &place, trouble).await;
     };
     let (check, members) = tokio::join!(
         tools.okta.group_check(group.as_str()),
@@ -164,11 +169,11 @@ async fn compare(tools: &Tools, group: &Group, watched: Watched) -> Result<u32, 
     for (item, requests) in watched.into_values() {
         let is_in = members.contains(item.key.user.as_str());
         if is_in && item.should_be_out(now) {
-            found += u32::from(is_back(tools, &item, &name).await?);
+            found += u32::from(is_back(deps, &item, &name).await?);
         }
         for request in requests {
             if !is_in || request.is_taken_out() {
-                found += u32::from(is_out(tools, &item, &request, is_in).await?);
+                found += u32::from(is_out(deps, &item, &request, is_in).await?);
             }
         }
     }
@@ -176,9 +181,10 @@ async fn compare(tools: &Tools, group: &Group, watched: Watched) -> Result<u32, 
 }
 
 /// Whether the user of `item`, whom Stint took out, is in the group again; says so if they are.
-async fn is_back(tools: &Tools, item: &Membership, group_name: &str) -> Result<bool, Error> {
+async fn is_back(deps: &Deps, item: &Membership, group_name: &str) -> Result<bool, Error> {
+    let tools = &deps.tools;
     let MembershipKey { user, group, .. } = &item.key;
-    let is_in = is_member(tools, item).await;
+    let is_in = is_member(deps, item).await;
     let now = tools.table.membership(&item.key).await?;
     if is_in != Some(true) || now.is_none_or(|now| now.version != item.version) {
         return Ok(false);
@@ -196,27 +202,25 @@ async fn is_back(tools: &Tools, item: &Membership, group_name: &str) -> Result<b
                they should not be there, an Okta administrator takes them out"
             .to_owned(),
     };
-    tracing::error!(%user, %group, "{}", trouble.error);
-    if let Some(channel) = &item.error_channel {
-        let whom = format!("{login} in {group_name}");
-        let what = Failed::Drift;
-        tools.tell(channel, what, DOING, &whom, &trouble).await;
-    }
+    let whom = format!("{login} in {group_name}");
+    let channel = &item.error_channel;
+    tell(deps, channel, Failed::Drift, &whom, &trouble).await;
     Ok(true)
 }
 
 /// Whether the user is out of the group though `request` holds them in. Has the request say so, or that
 /// they are in again.
 async fn is_out(
-    tools: &Tools,
+    deps: &Deps,
     item: &Membership,
     request: &Request,
     is_in: bool,
 ) -> Result<bool, Error> {
+    let tools = &deps.tools;
     if !item.is_settled() {
         return Ok(false);
     }
-    let seen = is_member(tools, item).await;
+    let seen = is_member(deps, item).await;
     let loaded = tools.load(&Subject::Grant(request.id.clone())).await?;
     let now = loaded.membership.as_ref();
     let is_unmoved = now.is_some_and(|now| now.version == item.version);
@@ -240,20 +244,38 @@ async fn is_out(
 
 /// Whether the user of `item` is in the group, asked for them alone: the pages of a list may shift while
 /// they are read. None, and a word to the error channel, where that cannot be found out.
-async fn is_member(tools: &Tools, item: &Membership) -> Option<bool> {
+async fn is_member(deps: &Deps, item: &Membership) -> Option<bool> {
     let MembershipKey { user, group, .. } = &item.key;
-    match tools.okta.is_member(user.as_str(), group.as_str()).await {
+    let okta = &deps.tools.okta;
+    match okta.is_member(user.as_str(), group.as_str()).await {
         Ok(is_member) => Some(is_member),
         Err(okta::Error::Missing { .. }) => Some(false),
         Err(error) => {
-            tracing::error!(%user, %group, %error, "{error}");
-            if let Some(channel) = &item.error_channel {
-                let whom = format!("the Okta user {user}");
-                let (what, trouble) = (Failed::Other, trouble_of(&error));
-                tools.tell(channel, what, DOING, &whom, &trouble).await;
-            }
+            let whom = format!("the Okta user {user} in the group {group}");
+            let (channel, trouble) = (&item.error_channel, trouble_of(&error));
+            tell(deps, channel, Failed::Other, &whom, &trouble).await;
             None
         }
+    }
+}
+
+/// Tells each of `channels` of `trouble` with `whom` or what it is about, unless it knows.
+async fn tell(
+    deps: &Deps,
+    channels: impl IntoIterator<Item = &String>,
+    what: Failed,
+    whom: &str,
+    trouble: &Trouble,
+) {
+    let error = &trouble.error;
+    tracing::error!(
+        whom,
+        error,
+        "Okta differs from the ledger, or cannot be compared: {error}"
+    );
+    let _drawing = deps.drawings.acquire().await;
+    for channel in channels {
+        deps.tools.tell(channel, what, DOING, whom, trouble).await;
     }
 }
 
