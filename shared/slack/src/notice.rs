@@ -188,26 +188,24 @@ fn words(request: &Request, owed: &Owed, notice: &Notice) -> Mrkdwn {
                 Some(Why::Withdrawn) => Mrkdwn::from(" was given back."),
                 Some(Why::Stopped) => Mrkdwn::from(" was ended by the people who run Stint."),
                 Some(Why::Superseded) => Mrkdwn::from(" goes on under a newer request."),
-                Some(Why::HandedOver) => {
-                    let by = handed_over(request, ERROR);
-                    let whose = if to_requester {
-                        Mrkdwn::default()
-                    } else {
-                        Mrkdwn::from(" of ") + requester(request)
-                    };
-                    return your
-                        + " access to "
-                        + target
-                        + whose
-                        + " was handed over"
-                        + by
-                        + ". The membership stays in Okta: Stint does not take it back any more.";
-                }
+                Some(Why::HandedOver) => return no_longer_taken_back(request, to_requester),
                 _ => Mrkdwn::from(" has ended."),
             };
             your + " access to " + target + how
         }
     }
+}
+
+fn no_longer_taken_back(request: &Request, to_requester: bool) -> Mrkdwn {
+    let whose = if to_requester {
+        Mrkdwn::from("Your access to ") + target(request)
+    } else {
+        Mrkdwn::from("The access to ") + target(request) + " of " + requester(request)
+    };
+    whose
+        + " was handed over"
+        + handed_over(request, ERROR)
+        + ". The membership stays in Okta: Stint does not take it back any more."
 }
 
 fn trouble_of(request: &Request) -> Trouble {

@@ -1,9 +1,7 @@
 //! What somebody else changes in Okta is found and said; and a membership that is handed over stays.
 
 #![expect(
-    clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::unwrap_used,
     reason = "a test ends where something is not as it should be"
 )]
 

@@ -15,8 +15,9 @@ impl At<'_> {
         membership: Option<&Membership>,
         is_in: bool,
     ) -> Result<Transition, Refusal> {
-        let is_held = |item: &&Membership| item.is_settled() && item.holders.contains(&request.id);
-        if request.state != State::Active || membership.filter(is_held).is_none() {
+        let is_held =
+            membership.is_some_and(|item| item.is_settled() && item.holders.contains(&request.id));
+        if request.state != State::Active || !is_held {
             return Err(Refusal::MovedOn(request.state));
         }
         let is_new = request

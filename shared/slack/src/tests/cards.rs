@@ -51,7 +51,6 @@ pub(super) fn request(state: State) -> Request {
         approvals_needed: 1,
         decision: None,
         handed_over: None,
-        handed_over: None,
         requested_at: at(0),
         expires_at: at(60 * 24),
         approved_at: None,
