@@ -186,22 +186,22 @@ async fn drive_membership(
     key: &MembershipKey,
 ) -> Result<(Option<Timestamp>, Option<(String, Trouble)>), Error> {
     let subject = Subject::Membership(key.clone());
-    let mut trouble = None;
+    let mut answered = None;
     if let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? {
         tools.carry_out(&done).await;
-        let answered = tools.call(&subject, &done).await?;
-        trouble = answered.and_then(|answered| answered.trouble);
+        answered = tools.call(&subject, &done).await?;
     }
     let item = tools.table.membership(key).await?;
     let now = tools.now();
-    let untold = item
-        .as_ref()
-        .filter(|item| !item.is_out())
-        .and_then(|item| {
-            let is_stuck = item.tries > 2;
-            let trouble = trouble.or_else(|| is_stuck.then(Trouble::still_in))?;
-            Some((item.error_channel.clone()?, trouble))
-        });
+    let untold = match (&item, answered) {
+        (Some(item), Some(answered)) if item.overdue(now).is_some() => {
+            let still_in = (item.tries > 2).then(Trouble::still_in);
+            item.error_channel
+                .clone()
+                .zip(answered.trouble.or(still_in))
+        }
+        _ => None,
+    };
     if let Some(late) = item.as_ref().and_then(|item| item.overdue(now)) {
         metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
     }
