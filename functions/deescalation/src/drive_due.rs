@@ -1,10 +1,15 @@
 //! Drives what is due: waits for its moment, makes Okta agree, draws the cards.
 
-use access::{Event, MembershipKey, Refusal, RequestId, State, Trouble};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use access::{Event, Membership, MembershipKey, Refusal, Request, RequestId, State, Trouble};
 use aws::telemetry::{Unit, metric};
 use aws::{Due, DueItem, Function};
-use drive::{Done, Error, Failed, Ours, Subject, Tools};
+use drive::{Done, Error, Failed, Ours, Subject, Tools, after_of};
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{AcquireError, SemaphorePermit};
 use tokio::task::JoinSet;
 
 use crate::Deps;
@@ -16,17 +21,63 @@ const REQUESTS_FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// The shortest wait between two drives of one item.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-/// Drives everything in `due`, each when its time comes, and again whenever it is due again before
-/// `until`.
+/// One of the turns in which something is driven.
+type Turn<'a> = Result<SemaphorePermit<'a>, AcquireError>;
+
+/// How one invocation drives what is due.
+#[derive(Debug)]
+pub(crate) struct Drive {
+    /// What becomes due until then is driven; the rest is left to the next sweep.
+    until: Timestamp,
+    /// Whether it waits for Okta's next minute where there is no room for a removal.
+    waits: bool,
+    /// Who should be out of a group and was not when it was last looked.
+    waiting: Mutex<BTreeSet<MembershipKey>>,
+    /// How many items were not looked at in time.
+    missed: AtomicUsize,
+}
+
+impl Drive {
+    /// Drives until `until` what becomes due until then.
+    pub(crate) fn until(until: Timestamp) -> Arc<Self> {
+        Arc::new(Self::new(until, true))
+    }
+
+    /// The same, but leaves a removal to the sweeps where Okta has no room for it: there may be
+    /// thousands of invocations that have one each.
+    pub(crate) fn if_there_is_room(until: Timestamp) -> Arc<Self> {
+        Arc::new(Self::new(until, false))
+    }
+
+    /// How many memberships should be gone and are not, as far as known; what was not looked at counts.
+    pub(crate) fn waiting(&self) -> usize {
+        self.keys().len() + self.missed.load(Ordering::Relaxed)
+    }
+
+    fn new(until: Timestamp, waits: bool) -> Self {
+        Self {
+            until,
+            waits,
+            waiting: Mutex::default(),
+            missed: AtomicUsize::new(0),
+        }
+    }
+
+    fn keys(&self) -> MutexGuard<'_, BTreeSet<MembershipKey>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Drives everything in `due`, each when its time comes, and again whenever it is due again in time.
 ///
 /// # Errors
 ///
 /// The last of what AWS could not do; everything else was driven all the same.
-pub(crate) async fn drive_all(deps: &Deps, due: Vec<Due>, until: Timestamp) -> Result<(), Error> {
+pub(crate) async fn drive_all(deps: &Deps, due: Vec<Due>, drive: &Arc<Drive>) -> Result<(), Error> {
     let mut driven = JoinSet::new();
     for due in due {
         let strand = deps.tools.clock.strand();
-        let driving = drive_until(deps.clone(), due, until);
+        let driving = drive_until(deps.clone(), due, Arc::clone(drive));
         driven.spawn(async move {
             let _strand = strand;
             driving.await
@@ -43,40 +94,30 @@ pub(crate) async fn drive_all(deps: &Deps, due: Vec<Due>, until: Timestamp) -> R
     failure.map_or(Ok(()), Err)
 }
 
-/// Drives one item when it is due, and again whenever it is due again before `until`.
-async fn drive_until(deps: Deps, mut due: Due, until: Timestamp) -> Result<(), Error> {
+/// Drives one item when it is due, and again whenever it is due again in time.
+async fn drive_until(deps: Deps, mut due: Due, drive: Arc<Drive>) -> Result<(), Error> {
     loop {
-        match drive_once(&deps, &due, until).await {
-            Ok(Some(at)) if at <= until => due.at = at.max(deps.tools.now() + PAUSE),
+        match drive_once(&deps, &due, &drive).await {
+            Ok(Some(at)) if at <= drive.until => due.at = at.max(deps.tools.now() + PAUSE),
             Ok(_) => return Ok(()),
             Err(error) => {
                 tracing::error!(item = ?due.item, %error, "an item was not driven: {error}");
                 return Err(error);
             }
         }
+        if !drive.waits && deps.tools.okta.room_to_remove().is_err() {
+            return Ok(());
+        }
     }
 }
 
-/// Drives one item when it is due; gives back when it is due again. After `until` it is left to the
+/// Drives one item when it is due; gives back when it is due again. What comes too late is left to the
 /// next sweep.
-async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<Timestamp>, Error> {
+async fn drive_once(deps: &Deps, due: &Due, drive: &Drive) -> Result<Option<Timestamp>, Error> {
     let tools = &deps.tools;
-    let id = match &due.item {
-        DueItem::Request(id) => id,
-        DueItem::Membership(key) => {
-            tools.clock.sleep_until(due.at + REQUESTS_FIRST).await;
-            let turn = deps.turns.acquire().await;
-            let (again, untold) = drive_membership(tools, key).await?;
-            drop(turn);
-            if let Some((channel, trouble)) = untold {
-                let _drawing = deps.drawings.acquire().await;
-                let doing = "taking somebody out of a group";
-                let whom = format!("the Okta user {} in the group {}", key.user, key.group);
-                let what = Failed::Removal;
-                tools.tell(&channel, what, doing, &whom, &trouble).await;
-            }
-            return Ok(again);
-        }
+    match &due.item {
+        DueItem::Request(id) => drive_request_once(deps, id, due.at, drive).await,
+        DueItem::Membership(key) => drive_membership_once(deps, key, due.at, drive).await,
         DueItem::Home(user) => {
             tools.clock.sleep_until(due.at).await;
             let _drawing = deps.drawings.acquire().await;
@@ -84,37 +125,148 @@ async fn drive_once(deps: &Deps, due: &Due, until: Timestamp) -> Result<Option<T
             if let Err(error) = tools.drive_home(user).await {
                 tracing::error!(%user, %error, "the Home tab of {user} is behind: {error}");
             }
-            return Ok(None);
+            Ok(None)
         }
-    };
-    tools.clock.sleep_until(due.at).await;
-    let turn = deps.turns.acquire().await;
-    if tools.now() > until {
-        return Ok(None);
-    }
-    let (done, again) = drive_request(tools, id).await?;
-    // Nobody waits for a turn because Slack is slow.
-    drop(turn);
-    let _drawing = deps.drawings.acquire().await;
-    if tools.now() <= until {
-        draw(tools, id, done).await?;
-    }
-    match again {
-        Some(at) => Ok(Some(at)),
-        None => Ok(tools.table.request(id).await?.and_then(|it| it.due_at())),
     }
 }
 
-/// Does what is due for the request `id` but its cards and messages. Gives back the step that was
+/// The same for the ledger item `key`, which is due at `at`.
+async fn drive_membership_once(
+    deps: &Deps,
+    key: &MembershipKey,
+    at: Timestamp,
+    drive: &Drive,
+) -> Result<Option<Timestamp>, Error> {
+    let tools = &deps.tools;
+    let Some(turn) = turn(deps, at + REQUESTS_FIRST, drive).await else {
+        return Ok(None);
+    };
+    let item = tools.table.membership(key).await?;
+    let over = item.filter(is_left_in).map(|item| item.key);
+    let Some(turn) = with_room(deps, drive, turn, over.as_ref()).await else {
+        return Ok(None);
+    };
+    let (item, untold) = drive_membership(tools, key).await?;
+    drop(turn);
+    if over.is_some() && !item.as_ref().is_some_and(is_left_in) {
+        drive.keys().remove(key);
+    }
+    if let Some((channel, trouble)) = untold {
+        let _drawing = deps.drawings.acquire().await;
+        let doing = "taking somebody out of a group";
+        let whom = format!("the Okta user {} in the group {}", key.user, key.group);
+        let what = Failed::Removal;
+        tools.tell(&channel, what, doing, &whom, &trouble).await;
+    }
+    Ok(item.and_then(|item| item.due_at))
+}
+
+/// The same for the request `id`, which is due at `at`.
+async fn drive_request_once(
+    deps: &Deps,
+    id: &RequestId,
+    at: Timestamp,
+    drive: &Drive,
+) -> Result<Option<Timestamp>, Error> {
+    let tools = &deps.tools;
+    let Some(turn) = turn(deps, at, drive).await else {
+        return Ok(None);
+    };
+    let Some(request) = tools.table.request(id).await? else {
+        tracing::error!(request = %id, "request {id} is not in the table");
+        return Ok(None);
+    };
+    let over = request
+        .membership()
+        .filter(|_| is_over(&request, tools.now()));
+    let Some(turn) = with_room(deps, drive, turn, over.as_ref()).await else {
+        return Ok(None);
+    };
+    let (done, again) = drive_request(tools, &request).await?;
+    // Nobody waits for a turn because Slack is slow.
+    drop(turn);
+    let _drawing = deps.drawings.acquire().await;
+    if tools.now() <= drive.until {
+        draw(tools, id, done).await?;
+    }
+    if again.is_some() {
+        return Ok(again);
+    }
+    let request = tools.table.request(id).await?;
+    if let Some(key) = over
+        && request
+            .as_ref()
+            .is_none_or(|it| it.state != State::Deescalating)
+    {
+        drive.keys().remove(&key);
+    }
+    Ok(request.and_then(|it| it.due_at()))
+}
+
+/// Whether the request's time is over, and its membership must be given up now.
+fn is_over(request: &Request, now: Timestamp) -> bool {
+    let is_due = request.drive_at.is_some_and(|at| at <= now);
+    matches!(request.state, State::Active | State::Deescalating) && is_due
+}
+
+/// Whether somebody may be in through what nobody holds any more.
+fn is_left_in(item: &Membership) -> bool {
+    item.over_at.is_some() && !item.is_out()
+}
+
+/// A turn once it is `at`; none if it came too late.
+async fn turn<'a>(deps: &'a Deps, at: Timestamp, drive: &Drive) -> Option<Turn<'a>> {
+    deps.tools.clock.sleep_until(at).await;
+    let turn = deps.turns.acquire().await;
+    if deps.tools.now() > drive.until {
+        drive.missed.fetch_add(1, Ordering::Relaxed);
+        return None;
+    }
+    Some(turn)
+}
+
+/// The `turn` itself, or one with room in Okta if a membership is `over`; none if there is none in time.
+async fn with_room<'a>(
+    deps: &'a Deps,
+    drive: &Drive,
+    turn: Turn<'a>,
+    over: Option<&MembershipKey>,
+) -> Option<(Turn<'a>, Option<okta::Room>)> {
+    let Some(key) = over else {
+        return Some((turn, None));
+    };
+    drive.keys().insert(key.clone());
+    drop(turn);
+    let (turn, room) = room_to_remove(deps, drive).await?;
+    Some((turn, Some(room)))
+}
+
+/// A turn in which Okta has room for a removal, as far as known; none if there is none in time. Whoever
+/// has announced a call has ten seconds to send it, so this comes before.
+async fn room_to_remove<'a>(deps: &'a Deps, drive: &Drive) -> Option<(Turn<'a>, okta::Room)> {
+    let tools = &deps.tools;
+    loop {
+        let turn = deps.turns.acquire().await;
+        let wait = match tools.okta.room_to_remove() {
+            Ok(room) => return Some((turn, room)),
+            Err(wait) => after_of(wait),
+        };
+        drop(turn);
+        let at = tools.now() + wait;
+        if !drive.waits || at > drive.until {
+            return None;
+        }
+        tools.clock.sleep_until(at).await;
+    }
+}
+
+/// Does what is due for the `request` but its cards and messages. Gives back the step that was
 /// taken, if one was, and when something is due again, if the request itself cannot tell.
 async fn drive_request(
     tools: &Tools,
-    id: &RequestId,
+    request: &Request,
 ) -> Result<(Option<Done>, Option<Timestamp>), Error> {
-    let Some(request) = tools.table.request(id).await? else {
-        tracing::error!(request = %id, "request {id} is not in the table");
-        return Ok((None, None));
-    };
+    let id = &request.id;
     let done = match request.state {
         State::Pending => {
             let subject = Subject::Request(id.clone());
@@ -179,12 +331,12 @@ async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error
     }))
 }
 
-/// Does what is due for the ledger item `key`; gives back when something is due again, and what keeps the
-/// user in the group, with the channel that is to be told: no request can tell of it.
+/// Does what is due for the ledger item `key`; gives back how it is then, and what keeps the user in the
+/// group, with the channel that is to be told: no request can tell of it.
 async fn drive_membership(
     tools: &Tools,
     key: &MembershipKey,
-) -> Result<(Option<Timestamp>, Option<(String, Trouble)>), Error> {
+) -> Result<(Option<Membership>, Option<(String, Trouble)>), Error> {
     let subject = Subject::Membership(key.clone());
     let mut answered = None;
     if let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? {
@@ -205,7 +357,7 @@ async fn drive_membership(
     if let Some(late) = item.as_ref().and_then(|item| item.overdue(now)) {
         metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
     }
-    Ok((item.and_then(|item| item.due_at), untold))
+    Ok((item, untold))
 }
 
 /// A refusal means that there is nothing to do now.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::Deps;
-use crate::drive_due::{drive_all, settle};
+use crate::drive_due::{Drive, drive_all, settle};
 
 /// That every grant is to be ended: `{"end_all":{"expect":2}}`, where two people are held in a group
 /// as far as whoever asks knows. Nothing happens if they are wrong.
@@ -84,7 +84,7 @@ pub(crate) async fn end_all(deps: &Deps, asked: EndAll, until: Timestamp) -> Res
         item: DueItem::Request(id),
     });
     let due = due.collect();
-    let driven = drive_all(deps, due, until).await;
+    let driven = drive_all(deps, due, &Drive::until(until)).await;
     let left = self::held(deps).await?.people.len();
     driven?;
     Ok(json!({"people": people, "grants": grants, "left": left}))

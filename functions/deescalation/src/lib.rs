@@ -24,7 +24,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use drift::{drift, is_drift};
-use drive_due::drive_all;
+use drive_due::{Drive, drive_all};
 use end_all::{EndAll, end_all};
 use guard::{Guarded, guard};
 use hand_over::hand_over;
@@ -33,9 +33,12 @@ use hand_over::hand_over;
 /// sweeps can be almost this far apart.
 const WINDOW: SignedDuration = SignedDuration::from_secs(120);
 
-/// How many items are driven at once, and of how many the cards are drawn; Okta counts concurrent
-/// calls.
-const AT_ONCE: usize = 16;
+/// How many items are driven at once, each with one call to Okta at a time. Okta takes 75 calls at once,
+/// from some orgs 35, and up to three sweeps work at the same time.
+const AT_ONCE: usize = 8;
+
+/// Of how many requests the cards are drawn at once.
+const DRAWN_AT_ONCE: usize = 16;
 
 /// What the function needs, built once.
 #[derive(Debug, Clone)]
@@ -52,7 +55,7 @@ impl Deps {
         Self {
             tools: Tools::new("deescalation", config, clock).with_schedules(config),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
-            drawings: Arc::new(Semaphore::new(AT_ONCE)),
+            drawings: Arc::new(Semaphore::new(DRAWN_AT_ONCE)),
         }
     }
 }
@@ -78,7 +81,8 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
     match read(event)? {
         Woken::Request(request) => {
             let item = DueItem::Request(request);
-            drive_all(deps, vec![Due { at: now, item }], until).await?;
+            let drive = Drive::if_there_is_room(until);
+            drive_all(deps, vec![Due { at: now, item }], &drive).await?;
         }
         Woken::Sweep => {
             let (due, missed) = deps.tools.table.due(until).await;
@@ -87,7 +91,11 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
                 .find(|due| !matches!(due.item, DueItem::Home(_)))
                 .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
             metric("OverdueSeconds", oldest.max(0.0), Unit::Seconds, now);
-            drive_all(deps, due, until).await?;
+            let drive = Drive::until(until);
+            let driven = drive_all(deps, due, &drive).await;
+            let waiting = f64::from(u32::try_from(drive.waiting()).unwrap_or(u32::MAX));
+            metric("RemovalsWaiting", waiting, Unit::Count, deps.tools.now());
+            driven?;
             if let Some(missed) = missed {
                 return Err(missed.into());
             }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use access::{Event, Loaded, Look, Membership, Refusal, RequestId, State, Trouble};
 use aws::{Clock, Config, Payload};
-use drive::{Error, Ours, Subject, Tools, after_of, trouble_of};
+use drive::{BY_ITSELF, Error, Ours, Subject, Tools, after_of, trouble_of};
 use jiff::SignedDuration;
 
 /// How long one invocation goes on trying before it leaves the request to the sweep.
@@ -151,6 +151,14 @@ async fn look(tools: &Tools, loaded: &Loaded) -> Event {
             "ask again",
         );
     }
+    if let Some((reason, after)) = tools.okta.wait_to_add() {
+        let trouble = Trouble {
+            error: reason.to_owned(),
+            hint: BY_ITSELF.to_owned(),
+        };
+        let after = after_of(after);
+        return Event::Postpone { after, trouble };
+    }
     let group = request.group.as_str();
     let needs_look = Membership::needs_look(loaded.membership.as_ref(), tools.now());
     let member = async {
@@ -196,9 +204,12 @@ async fn look(tools: &Tools, loaded: &Loaded) -> Event {
 
 /// What an error of a read means: a person must mend it, or it is tried again.
 fn not_found_out(error: &okta::Error) -> Event {
-    let trouble = trouble_of(error);
+    let mut trouble = trouble_of(error);
     let after = match error {
-        okta::Error::Later { after, .. } => after_of(*after),
+        okta::Error::Later { after, .. } => {
+            BY_ITSELF.clone_into(&mut trouble.hint);
+            after_of(*after)
+        }
         okta::Error::Unclear { .. } => SignedDuration::from_secs(5),
         okta::Error::Missing { .. } | okta::Error::Refused { .. } => {
             let mendable = error.is_mendable();

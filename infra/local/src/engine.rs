@@ -53,7 +53,7 @@ pub(crate) struct Visited {
 /// Something whose time had come.
 enum Happened {
     Woken,
-    Fired(String),
+    Fired(Vec<String>),
     Retried,
     Swept,
     Compared,
@@ -117,7 +117,7 @@ impl Engine {
             while let Some(happened) = self.happen(&mut turn) {
                 self.work.settled().await;
                 match happened {
-                    Happened::Fired(name) => visited.fired.push(name),
+                    Happened::Fired(names) => visited.fired.extend(names),
                     Happened::Swept => visited.sweeps += 1,
                     Happened::Woken | Happened::Retried | Happened::Compared => {}
                 }
@@ -166,17 +166,20 @@ impl Engine {
         all.into_iter().flatten().min()
     }
 
-    /// Sets off the first thing that is due now, if anything is.
+    /// Sets off the first thing that is due now, if anything is; the schedules that are due together.
     fn happen(&self, turn: &mut Turn) -> Option<Happened> {
         let now = self.clock.now();
         if self.clock.next_sleeper().is_some_and(|at| at <= now) {
             self.clock.wake();
             return Some(Happened::Woken);
         }
-        if let Some((name, schedule)) = self.scheduler.due().into_iter().next() {
-            self.handoffs.hand(schedule.function, schedule.input);
-            self.scheduler.done(&name);
-            return Some(Happened::Fired(name));
+        let (names, due): (Vec<_>, Vec<_>) = self.scheduler.due().into_iter().unzip();
+        if !due.is_empty() {
+            for schedule in due {
+                self.handoffs.hand(schedule.function, schedule.input);
+            }
+            self.scheduler.done(&names);
+            return Some(Happened::Fired(names));
         }
         if self.handoffs.retry() {
             return Some(Happened::Retried);

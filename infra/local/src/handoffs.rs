@@ -1,7 +1,7 @@
 //! Asynchronous invocations, as Lambda makes them: at least once, twice more after a failure, and
 //! then given up and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -21,6 +21,10 @@ const RETRIES: [SignedDuration; 2] = [SignedDuration::from_mins(1), SignedDurati
 
 /// How long an event for `approval` lives: an older click is refused.
 const APPROVAL_EVENT_LIFE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How many environments of one function handle events that nobody waits for at once; more events
+/// wait. An account has a thousand for all functions together, a new one has ten.
+const AT_ONCE: usize = 100;
 
 /// How many of those that were given up are kept.
 const KEPT: usize = 1000;
@@ -43,6 +47,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     made: u64,
+    /// By function: how many are handled now, and those that wait for an environment.
+    handled: BTreeMap<Function, (usize, VecDeque<Handoff>)>,
     /// Those that failed and are tried again, by when.
     waiting: BTreeMap<(Timestamp, u64), Handoff>,
     failed: Vec<Failed>,
@@ -145,35 +151,63 @@ impl Handoffs {
         };
         let handoff = first.remove();
         drop(state);
-        if is_too_old(&handoff, now) {
-            let error = "the event was older than 5 minutes".to_owned();
-            self.give_up(handoff, error);
-        } else {
-            self.attempt(handoff);
-        }
+        self.attempt_in_time(handoff);
         true
     }
 
     /// How many are tried again later, and those that were given up, for the JSON surface.
     pub(crate) fn state(&self) -> Value {
         let state = locked(&self.inner.state);
-        json!({"waiting": state.waiting.len(), "failed": state.failed})
+        let queued: usize = state.handled.values().map(|(_, queue)| queue.len()).sum();
+        json!({"waiting": state.waiting.len() + queued, "failed": state.failed})
     }
 
-    fn attempt(&self, mut handoff: Handoff) {
+    /// Has an environment handle the event, once there is one for it.
+    fn attempt(&self, handoff: Handoff) {
+        let mut state = locked(&self.inner.state);
+        let (handled, queue) = state.handled.entry(handoff.function).or_default();
+        if *handled >= AT_ONCE {
+            queue.push_back(handoff);
+            return;
+        }
+        *handled += 1;
+        drop(state);
         let this = self.clone();
         let busy = self.inner.work.start();
-        tokio::spawn(async move {
-            handoff.attempts += 1;
-            let Handoff {
-                function, event, ..
-            } = &handoff;
-            let functions = &this.inner.functions;
-            let (answer, busy) = functions.run(*function, event.clone(), busy).await;
-            if let Err(error) = answer {
-                this.failed(handoff, error, &busy);
-            }
-        });
+        tokio::spawn(async move { this.handle(handoff, busy).await });
+    }
+
+    async fn handle(&self, mut handoff: Handoff, busy: Busy) {
+        let function = handoff.function;
+        handoff.attempts += 1;
+        let functions = &self.inner.functions;
+        let (answer, busy) = functions.run(function, handoff.event.clone(), busy).await;
+        // Whoever waits for it comes before anybody can think that nothing is under way.
+        let mut state = locked(&self.inner.state);
+        state.handled.entry(function).or_default().0 -= 1;
+        drop(state);
+        while let Some(next) = self.next(function) {
+            self.attempt_in_time(next);
+        }
+        if let Err(error) = answer {
+            self.failed(handoff, error, &busy);
+        }
+    }
+
+    /// The first event that waits for `function`, if there is an environment for it.
+    fn next(&self, function: Function) -> Option<Handoff> {
+        let mut state = locked(&self.inner.state);
+        let (handled, queue) = state.handled.entry(function).or_default();
+        queue.pop_front_if(|_| *handled < AT_ONCE)
+    }
+
+    /// Has an environment handle the event, unless it has waited too long.
+    fn attempt_in_time(&self, handoff: Handoff) {
+        if is_too_old(&handoff, self.inner.clock.now()) {
+            self.give_up(handoff, "the event was older than 5 minutes".to_owned());
+        } else {
+            self.attempt(handoff);
+        }
     }
 
     /// What becomes of `handoff` after a failure.

@@ -100,12 +100,19 @@ pub struct Running {
     runtime: Option<Runtime>,
     /// What keeps others out of the data folder.
     lock: Option<File>,
+    table: Option<aws::Table>,
     /// Where the functions find everything.
     #[cfg(test)]
     places: Option<Places>,
 }
 
 impl Running {
+    /// The table, past every fault, for a test that needs more in it than people could do.
+    #[must_use]
+    pub fn table(&self) -> Option<&aws::Table> {
+        self.table.as_ref()
+    }
+
     /// Where it answers.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -160,6 +167,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         address: ([127, 0, 0, 1], options.port).into(),
         runtime: None,
         lock: None,
+        table: None,
         #[cfg(test)]
         places: None,
     };
@@ -168,6 +176,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
     let opened = opened.map_err(|error| Error::System(io::Error::other(error)))??;
     running.address = opened.address;
     running.lock = Some(opened.lock);
+    running.table = Some(opened.table);
     #[cfg(test)]
     {
         running.places = Some(opened.places);
@@ -179,6 +188,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
 struct Opened {
     address: SocketAddr,
     lock: File,
+    table: aws::Table,
     #[cfg(test)]
     places: Places,
 }
@@ -258,7 +268,7 @@ async fn open(options: Options, metrics: Metrics) -> Result<Opened, Error> {
         handoffs,
         scheduler,
         secrets,
-        table,
+        table: table.clone(),
         metrics,
     };
     let aws = faults.around(System::Aws, aws_endpoint::router(services));
@@ -269,6 +279,7 @@ async fn open(options: Options, metrics: Metrics) -> Result<Opened, Error> {
     Ok(Opened {
         address,
         lock,
+        table,
         #[cfg(test)]
         places,
     })

@@ -47,6 +47,9 @@ const CLOSED_S: i64 = 60 * 60;
 /// How long a request that is over stays in the table, in seconds; its audit entries stay for good.
 const KEPT_S: i64 = 400 * 24 * 60 * 60;
 
+/// How many items of the whole table are read at once, in well under the time that a call may take.
+const EVERYTHING_PAGE: i32 = 250;
+
 type Item = HashMap<String, AttributeValue>;
 
 /// The table of one stack.
@@ -294,6 +297,7 @@ impl Table {
                 .scan()
                 .table_name(&self.name)
                 .consistent_read(true)
+                .limit(EVERYTHING_PAGE)
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -7,6 +7,9 @@ use jiff::SignedDuration;
 
 use crate::{Done, Error, Subject, Tools};
 
+/// What people can do where Okta wants to be left alone for a while.
+pub const BY_ITSELF: &str = "nothing to do: it is tried again by itself";
+
 /// How long after its announcement a call may still be sent. Its answer is waited for as long again,
 /// so that it cannot land once the ledger has given it up.
 const SENT_WITHIN: SignedDuration = SignedDuration::from_secs(10);
@@ -105,7 +108,10 @@ fn answer_of(error: &okta::Error) -> Answer {
     match error {
         okta::Error::Later { after, .. } => Answer::NotDone {
             after: after_of(*after),
-            trouble,
+            trouble: Trouble {
+                hint: BY_ITSELF.to_owned(),
+                ..trouble
+            },
         },
         okta::Error::Unclear { .. } => Answer::Unclear { trouble },
         okta::Error::Missing { .. } | okta::Error::Refused { .. } => Answer::Refused {

@@ -14,7 +14,7 @@ mod step;
 mod surfaces;
 mod tools;
 
-pub use calls::{after_of, trouble_of};
+pub use calls::{BY_ITSELF, after_of, trouble_of};
 pub use error::Error;
 pub use report::Failed;
 pub use step::{Done, Subject};

@@ -47,7 +47,11 @@ impl Tools {
             table: Table::new(config),
             handoffs: Handoffs::new(config),
             schedules: None,
-            okta: okta::Client::new(http.clone(), config.okta_base.clone(), Arc::new(connector)),
+            okta: okta::Client::new(http.clone(), config.okta_base.clone(), Arc::new(connector))
+                .timed_by({
+                    let clock = clock.clone();
+                    move || clock.now().as_duration().unsigned_abs()
+                }),
             org: Org::new(&config.okta_org),
             slack_secrets: SlackSecrets::new(config, clock.clone()),
             slack_base: config.slack_base.clone(),

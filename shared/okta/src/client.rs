@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::ask::Ask;
 use crate::error::PAUSE;
-use crate::limits::{Budget, Limits};
+use crate::limits::{Budget, Limits, Room};
 use crate::{CredentialError, CredentialSource, Error, Mend, Missing, credential, link};
 
 /// How long a call may take with everything that belongs to it: the token, the call, and once more
@@ -102,19 +102,59 @@ impl Client {
             http,
             base,
             credential,
-            budget: Arc::default(),
+            budget: {
+                let start = Instant::now();
+                Budget::new(move || start.elapsed())
+            },
         }
     }
 
-    /// Puts `user` into `group`; nothing changes if they are in it. Waits ([`Error::Later`]) while
-    /// what Okta's rate limit leaves is needed for removals.
+    /// The same with another clock for Okta's rate limits: `clock` tells the time that has gone by
+    /// since any one moment. The stopwatch that is used otherwise may stand still while a function is
+    /// frozen between two events.
+    #[must_use]
+    pub fn timed_by(self, clock: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
+        Self {
+            budget: Budget::new(clock),
+            ..self
+        }
+    }
+
+    /// Why and for how long an addition waits, if it does, as far as Okta's latest answers tell: while
+    /// less than a fifth of what it takes in a minute is left, that is for removals.
+    #[must_use]
+    pub fn wait_to_add(&self) -> Option<(&'static str, Duration)> {
+        let reason = "Okta takes only so many changes a minute, and removals go first";
+        self.budget.wait_to_add().map(|after| (reason, after))
+    }
+
+    /// Room for one removal, as far as Okta's latest answers tell; keep it until the removal is
+    /// answered. Where they tell nothing, there is room.
+    ///
+    /// # Errors
+    ///
+    /// There is none: how long to wait before asking again. All who share what is known here and wait
+    /// for Okta's next minute come back together, and apart from everybody else.
+    pub fn room_to_remove(&self) -> Result<Room, Duration> {
+        self.budget.room_to_remove()
+    }
+
+    /// Puts `user` into `group`; nothing changes if they are in it. Waits ([`Error::Later`]) as
+    /// [`Client::wait_to_add`] says.
     pub async fn add(&self, user: &str, group: &str) -> Result<Done, Error> {
         let ask = Ask::Add { user, group };
-        if let Some(after) = self.budget.wait_before_adding() {
-            let reason = "less than a fifth of Okta's rate limit is left, and removals go first";
+        if let Some((reason, after)) = self.wait_to_add() {
             return Err(Error::later(ask, reason, after));
         }
-        self.change(ask).await
+        let mut added = self.change(ask).await;
+        if let Err(Error::Later { after, .. }) = &mut added {
+            // The refusal has told what is left.
+            *after = self
+                .budget
+                .wait_to_add()
+                .map_or(*after, |wait| wait.max(*after));
+        }
+        added
     }
 
     /// Takes `user` out of `group`; nothing changes if they are not in it.

@@ -17,3 +17,4 @@ mod tests;
 pub use client::{Client, Done, GroupCheck, User};
 pub use credential::{CredentialError, CredentialSource};
 pub use error::{Error, Mend, Missing};
+pub use limits::Room;

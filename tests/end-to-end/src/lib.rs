@@ -77,7 +77,7 @@ impl Shown {
 /// How it runs.
 enum Runs {
     /// In this process.
-    Here(Running),
+    Here(Option<Running>),
     /// As the program that people start, which can be killed.
     AsProgram(Child),
 }
@@ -106,7 +106,7 @@ impl Stint {
             url: running.url(),
             shown: gate.is_none().then(|| Shown::within(&folder)),
             folder,
-            runs: Runs::Here(running),
+            runs: Runs::Here(Some(running)),
         };
         stint.post("clock", json!({"freeze": true})).await;
         stint
@@ -129,7 +129,7 @@ impl Stint {
 
     /// Ends it; the folder with everything that it was.
     pub async fn into_folder(self) -> TempDir {
-        if let Runs::Here(running) = self.runs {
+        if let Runs::Here(Some(running)) = self.runs {
             running.stop().await;
         }
         self.folder
@@ -148,6 +148,34 @@ impl Stint {
         let (child, url) = program(self.folder.path()).await;
         self.runs = Runs::AsProgram(child);
         self.url = url;
+    }
+
+    /// The table of one that runs in this process, for a test that needs more in it than people could do.
+    #[must_use]
+    pub fn table(&self) -> &aws::Table {
+        let Runs::Here(Some(running)) = &self.runs else {
+            panic!("it runs elsewhere");
+        };
+        running.table().expect("it has one")
+    }
+
+    /// Ends one that runs in this process, puts `content` into the file `name` of its folder, and
+    /// starts it again.
+    pub async fn start_again_with(&mut self, name: &str, content: &Value) {
+        let Runs::Here(running) = &mut self.runs else {
+            panic!("it runs elsewhere");
+        };
+        running.take().expect("it runs").stop().await;
+        let data = self.folder.path().to_owned();
+        std::fs::write(data.join(name), content.to_string()).expect("the file can be written");
+        let again = local::start(Options {
+            port: 0,
+            data,
+            gate: None,
+        })
+        .await;
+        let again = running.insert(again.expect("it starts"));
+        self.url = again.url();
     }
 
     /// The address, without a slash at its end.

@@ -98,10 +98,12 @@ impl Scheduler {
         due
     }
 
-    /// Deletes the schedule `name`, which has fired.
-    pub(crate) fn done(&self, name: &str) {
+    /// Deletes the schedules `names`, which have fired.
+    pub(crate) fn done(&self, names: &[String]) {
         let mut schedules = locked(&self.schedules);
-        schedules.remove(name);
+        for name in names {
+            schedules.remove(name);
+        }
         if let Err(error) = store::save(&self.path, &*schedules) {
             tracing::error!(%error, "the schedules were not saved: {error}");
         }

@@ -13,6 +13,12 @@ use serde_json::{Value, json};
 use super::org::{Credential, Group, Kind, Org, Record, User};
 use super::{API_TOKEN, CALLS, Okta, Traffic, query};
 
+/// The bucket of the calls that change memberships.
+const MEMBERSHIPS: &str = "memberships";
+
+/// How far away the reset is said to be when there are too many calls at once.
+const GUESS_S: i64 = 40;
+
 /// When everything in the org was made.
 const CREATED: &str = "2026-01-01T00:00:00.000Z";
 
@@ -50,25 +56,49 @@ async fn answer(
     let now = okta.now();
     let call = Call::new(method, &original, &uri, &headers);
     let (bucket, limit) = call.bucket();
-    let (answer, left) = {
-        let counted = okta.traffic().count(bucket, limit, now);
-        let answer = match counted {
-            None => Err(fail(
-                429,
-                "E0000047",
-                "API call exceeded rate limit due to too many requests.",
-            )),
-            Some(_) => call.answer(&mut okta.org(), &headers),
+    let (Counted { reply, limit, left }, takes) = {
+        let mut traffic = okta.traffic();
+        let limit = match traffic.limits.memberships {
+            Some(limit) if bucket == MEMBERSHIPS => limit,
+            _ => limit,
         };
-        (answer, counted.unwrap_or(0))
+        (traffic.count(bucket, limit, now), traffic.limits.takes)
     };
-    let reply = answer.unwrap_or_else(|refused| refused);
-    okta.traffic().keep(json!({
-        "at": now, "method": call.method.as_str(), "status": reply.status,
-        "path": uri.path_and_query().map_or("/", |it| it.as_str()),
-    }));
-    let reset = (minute(now) + 1) * 60;
+    let there = There(&okta);
+    let reply = if let Some(refused) = reply {
+        refused
+    } else {
+        tokio::time::sleep(takes).await;
+        let answer = call.answer(&mut okta.org(), &headers);
+        answer.unwrap_or_else(|refused| refused)
+    };
+    drop(there);
+    let path = uri.path_and_query().map_or("/", |it| it.as_str());
+    okta.traffic().keep(&call.method, path, reply.status, now);
+    // What the reset of too many calls at once says is a guess.
+    let reset = if limit == 0 {
+        now.as_second() + GUESS_S
+    } else {
+        (minute(now) + 1) * 60
+    };
     written(reply, limit, left, reset, now)
+}
+
+/// A call that is there until this is dropped; whoever made it may go away before it is answered.
+struct There<'a>(&'a Okta);
+
+impl Drop for There<'_> {
+    fn drop(&mut self) {
+        self.0.traffic().at_once -= 1;
+    }
+}
+
+/// What became of a call when it was counted.
+struct Counted {
+    /// The answer, if it is one too many.
+    reply: Option<Reply>,
+    limit: u32,
+    left: u32,
 }
 
 fn written(reply: Reply, limit: u32, left: u32, reset: i64, now: Timestamp) -> Response<Body> {
@@ -104,21 +134,50 @@ fn written(reply: Reply, limit: u32, left: u32, reset: i64, now: Timestamp) -> R
 }
 
 impl Traffic {
-    /// Counts a call in the minute of `now`: how many more may come in it; nothing if this one is
-    /// already too many.
-    fn count(&mut self, bucket: &'static str, limit: u32, now: Timestamp) -> Option<u32> {
+    /// Counts a call that comes in the minute of `now`, unless it is one too many. It is there until
+    /// a [`There`] is dropped.
+    fn count(&mut self, bucket: &'static str, limit: u32, now: Timestamp) -> Counted {
+        let refused = |limit| Counted {
+            reply: Some(fail(
+                429,
+                "E0000047",
+                "API call exceeded rate limit due to too many requests.",
+            )),
+            limit,
+            left: 0,
+        };
+        self.at_once += 1;
+        if self.at_once > self.limits.at_once {
+            return refused(0);
+        }
+        self.most_at_once = self.most_at_once.max(self.at_once);
         let now = minute(now);
         let (minute, count) = self.counts.entry(bucket).or_default();
         if *minute != now {
             (*minute, *count) = (now, 0);
         }
-        let left = limit.checked_sub(*count + 1)?;
+        if *count >= limit {
+            return refused(limit);
+        }
         *count += 1;
-        Some(left)
+        Counted {
+            reply: None,
+            limit,
+            left: limit - *count,
+        }
     }
 
-    fn keep(&mut self, call: Value) {
-        self.calls.push_back(call);
+    fn keep(&mut self, method: &Method, path: &str, status: u16, at: Timestamp) {
+        *self
+            .answers
+            .entry(format!("{method} {status}"))
+            .or_default() += 1;
+        if status == 429 {
+            *self.refused.entry(format!("{method} {path}")).or_default() += 1;
+        }
+        self.calls.push_back(json!({
+            "at": at, "method": method.as_str(), "status": status, "path": path,
+        }));
         if self.calls.len() > CALLS {
             self.calls.pop_front();
         }
@@ -183,7 +242,7 @@ impl Call {
             (_, ["groups", "rules"]) => ("rules", 500),
             (_, ["groups", _]) => ("group", 1000),
             (_, ["groups", _, "users"]) => ("users of a group", 500),
-            (_, ["groups", _, "users", _]) => ("memberships", 500),
+            (_, ["groups", _, "users", _]) => (MEMBERSHIPS, 500),
             (_, ["groups", _, "roles"]) => ("roles", 1000),
             _ => ("other", 1200),
         }

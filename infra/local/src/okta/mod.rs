@@ -11,10 +11,12 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use aws::Clock;
 use axum::Router;
 use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use crate::Nonsense;
@@ -35,12 +37,42 @@ pub struct Okta {
     clock: Arc<dyn Clock>,
 }
 
-/// What was called lately. It is gone after a restart.
+/// What was called. It is gone after a restart.
 #[derive(Debug, Default)]
 struct Traffic {
+    limits: Limits,
+    /// The latest calls.
     calls: VecDeque<Value>,
     /// By bucket of the rate limits: the minute, and how many calls there were in it.
     counts: HashMap<&'static str, (i64, u32)>,
+    /// How many calls are there now, and how many there were at most, but for those too many.
+    at_once: usize,
+    most_at_once: usize,
+    /// How many answers there were, by method and status.
+    answers: BTreeMap<String, u64>,
+    /// How often a call was one too many, by method and path.
+    refused: HashMap<String, u64>,
+}
+
+/// What an administrator can set of how much Okta takes.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Changes of memberships in a minute, if not as many as usual.
+    memberships: Option<u32>,
+    /// Calls at once.
+    at_once: usize,
+    /// How long each call takes, by real time.
+    takes: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memberships: None,
+            at_once: 75,
+            takes: Duration::ZERO,
+        }
+    }
 }
 
 impl Okta {
@@ -87,13 +119,22 @@ impl Okta {
                 (id.clone(), shown)
             })
             .collect();
-        json!({"users": users, "groups": groups, "calls": self.traffic().calls})
+        let traffic = self.traffic();
+        let is_removal = |(call, _): &(&String, &u64)| call.starts_with("DELETE ");
+        let removals = traffic.refused.iter().filter(is_removal);
+        let summary = json!({
+            "answers": traffic.answers, "most_at_once": traffic.most_at_once,
+            "one_removal_refused_at_most": removals.map(|(_, times)| times).max().unwrap_or(&0),
+        });
+        json!({"users": users, "groups": groups, "calls": traffic.calls, "traffic": summary})
     }
 
     /// Changes what an administrator could:
     /// `{"group", "add", "remove", "type", "rules", "admin_roles", "deleted"}`,
-    /// `{"user", "status", "email", "deleted"}`, each with what is to change, or
-    /// `{"credential": "valid", "revoked" or "no_role"}`.
+    /// `{"user", "status", "email", "deleted"}`, each with what is to change,
+    /// `{"credential": "valid", "revoked" or "no_role"}`,
+    /// `{"limits": {"memberships", "at_once", "takes_ms"}}`, or `{"crowd", "group"}`, which makes as many
+    /// users as `crowd` says, who are in `group`.
     ///
     /// # Errors
     ///
@@ -103,7 +144,9 @@ impl Okta {
             return Err(Nonsense::new("not an object", EXAMPLES));
         };
         let mut org = self.org();
-        let records = if fields.contains_key("group") {
+        let records = if fields.contains_key("crowd") {
+            crowd(&org, fields)?
+        } else if fields.contains_key("group") {
             change_group(&org, fields)?
         } else if fields.contains_key("user") {
             change_user(&org, fields)?
@@ -111,8 +154,12 @@ impl Okta {
             only(fields, &["credential"])?;
             let hint = r#"one of "valid", "revoked", "no_role""#;
             vec![Record::Credential(parse("credential", credential, hint)?)]
+        } else if let Some(limits) = fields.get("limits") {
+            only(fields, &["limits"])?;
+            self.traffic().limits = parse("limits", limits, LIMITS)?;
+            return Ok(json!({}));
         } else {
-            let error = "neither `group` nor `user` nor `credential`";
+            let error = "neither `group` nor `user` nor `credential` nor `limits`";
             return Err(Nonsense::new(error, EXAMPLES));
         };
         for record in records {
@@ -142,6 +189,51 @@ impl Okta {
 }
 
 const EXAMPLES: &str = r#"{"group":"00g2prodadmins","add":"00u1alice"}, {"user":"00u1alice","status":"SUSPENDED"} or {"credential":"revoked"}"#;
+
+const LIMITS: &str = r#"an object with any of "memberships" (a minute), "at_once" and "takes_ms""#;
+
+impl<'de> Deserialize<'de> for Limits {
+    fn deserialize<D: Deserializer<'de>>(limits: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Given {
+            memberships: Option<u32>,
+            at_once: Option<usize>,
+            takes_ms: Option<u64>,
+        }
+        let (given, usual) = (Given::deserialize(limits)?, Self::default());
+        Ok(Self {
+            // 0 would be too many at once.
+            memberships: given.memberships.map(|limit| limit.max(1)),
+            at_once: given.at_once.unwrap_or(usual.at_once),
+            takes: given.takes_ms.map_or(usual.takes, Duration::from_millis),
+        })
+    }
+}
+
+/// So many users whom nobody in Slack is, all of them in one group.
+fn crowd(org: &Org, fields: &Map<String, Value>) -> Result<Vec<Record>, Nonsense> {
+    only(fields, &["crowd", "group"])?;
+    let (group, _) = known("group", fields.get("group"), &org.groups)?;
+    let hint = "how many users to make";
+    let size: u32 = parse("crowd", fields.get("crowd").unwrap_or(&Value::Null), hint)?;
+    let all = (0..size).flat_map(|number| {
+        let id = format!("00u8crowd{number:05}");
+        let user = User {
+            first_name: format!("Crowd {number}"),
+            login: format!("crowd.{number}@example.com"),
+            email: None,
+            status: "ACTIVE".to_owned(),
+        };
+        let record = Record::In {
+            group: group.clone(),
+            user: id.clone(),
+            by_rule: false,
+        };
+        [Record::User { id, user }, record]
+    });
+    something(all.collect())
+}
 
 fn change_group(org: &Org, fields: &Map<String, Value>) -> Result<Vec<Record>, Nonsense> {
     only(

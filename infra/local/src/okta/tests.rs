@@ -362,6 +362,44 @@ async fn limits_are_told_and_enforced_by_the_clock_of_the_sandbox() {
 }
 
 #[tokio::test]
+async fn an_administrator_sets_how_much_okta_takes() {
+    let it = Sandbox::new().await;
+    it.admin(&json!({"limits": {"memberships": 2, "at_once": 3, "takes_ms": 200}}));
+    let path = "/api/v1/users/00u1alice";
+    let seen = tokio::join!(it.get(path), it.get(path), it.get(path), it.get(path));
+    let mut statuses = [seen.0.status, seen.1.status, seen.2.status, seen.3.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 429], "three at once");
+    let all = [seen.0, seen.1, seen.2, seen.3];
+    let refused = all.iter().find(|it| it.status == 429).unwrap();
+    for name in ["x-rate-limit-limit", "x-rate-limit-remaining"] {
+        assert_eq!(refused.header(name), "0");
+    }
+    assert_eq!(refused.body["errorCode"], "E0000047");
+
+    let (alice, prod) = ("00u1alice", "00g2prodadmins");
+    it.client.remove(alice, prod).await.unwrap();
+    it.client.remove(alice, prod).await.unwrap();
+    it.client.room_to_remove().unwrap_err();
+    it.client.remove(alice, prod).await.unwrap_err();
+    let traffic = it.okta.state()["traffic"].clone();
+    assert_eq!(traffic["most_at_once"], 3);
+    assert_eq!(traffic["one_removal_refused_at_most"], 1);
+    assert_eq!(traffic["answers"]["DELETE 204"], 2);
+}
+
+#[tokio::test]
+async fn a_crowd_is_made_at_once() {
+    let it = Sandbox::new().await;
+    it.admin(&json!({"crowd": 3, "group": "00g3stagingadmins"}));
+    assert_eq!(
+        it.members("00g3stagingadmins"),
+        json!(["00u8crowd00000", "00u8crowd00001", "00u8crowd00002"])
+    );
+    assert!(it.client.user("00u8crowd00002").await.unwrap().is_active());
+}
+
+#[tokio::test]
 async fn lists_come_in_pages_with_a_line_for_each_link() {
     let it = Sandbox::new().await;
     let mut path = "/api/v1/groups/00g0everyone/users?limit=3".to_owned();

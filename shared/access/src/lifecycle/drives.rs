@@ -120,6 +120,15 @@ impl At<'_> {
                 if !self.is_over(request) {
                     return Err(Refusal::NotDue(request.drive_at));
                 }
+                if request.state != State::Active && request.uncertain == 0 {
+                    return Ok(self.refused(
+                        request.clone(),
+                        membership,
+                        None,
+                        true,
+                        &in_vain(request),
+                    ));
+                }
                 let why = match request.state {
                     State::Active => Why::Elapsed,
                     _ => Why::Failed,
@@ -205,7 +214,7 @@ impl At<'_> {
             return Err(Refusal::NotDue(request.drive_at));
         };
         let kind = before.calls.iter().find(|c| &c.id == call).map(|c| c.kind);
-        let Some(item) = before.answered(call, answer.landed(), self.now, self.stamp) else {
+        let Some(item) = self.item_answered(before, call, answer) else {
             return Err(Refusal::NotDue(request.drive_at));
         };
         match (request.state, kind) {
@@ -220,6 +229,21 @@ impl At<'_> {
                 ..Transition::default()
             }),
         }
+    }
+
+    /// The ledger item after `answer`. Where Okta wants to be left alone for a while, nobody tries again
+    /// before, and not all at once then.
+    fn item_answered(
+        &self,
+        item: &Membership,
+        call: &Stamp,
+        answer: &Answer,
+    ) -> Option<Membership> {
+        let mut item = item.answered(call, answer.landed(), self.now, self.stamp)?;
+        if let Answer::NotDone { after, .. } = answer {
+            item.due_at = item.due_at.map(|at| at + *after);
+        }
+        Some(item)
     }
 
     pub(super) fn add_answered(
@@ -252,11 +276,7 @@ impl At<'_> {
             _ => {}
         }
         if next.state == State::Escalating {
-            let wait = match answer {
-                Answer::NotDone { after, .. } => *after,
-                _ => SignedDuration::ZERO,
-            };
-            next.drive_at = item.due_at.max(Some(self.now + wait));
+            next.drive_at = item.due_at.max(Some(self.now));
         }
         self.changed(&mut next);
         Transition {
@@ -317,11 +337,7 @@ impl At<'_> {
             };
             self.over(&mut next, &mut step, okta_request_id);
         } else {
-            let wait = match answer {
-                Answer::NotDone { after, .. } => *after,
-                _ => SignedDuration::ZERO,
-            };
-            next.drive_at = item.due_at.max(Some(self.now + wait));
+            next.drive_at = item.due_at.max(Some(self.now));
             let contradicted = Trouble::still_in();
             let trouble = match answer {
                 Answer::Done {
@@ -427,8 +443,8 @@ impl At<'_> {
         let mut step = Transition::default();
         match event {
             Event::Answered { call, answer } => {
-                let item = item
-                    .answered(call, answer.landed(), self.now, self.stamp)
+                let item = self
+                    .item_answered(item, call, answer)
                     .ok_or(Refusal::NotDue(item.due_at))?;
                 step.membership = MembershipChange::Put(item);
             }
@@ -454,6 +470,19 @@ impl At<'_> {
             _ => return Err(Refusal::NotDue(item.due_at)),
         }
         Ok(step)
+    }
+}
+
+/// Why a request that was approved waits for another yes: nothing was sent to Okta in time.
+fn in_vain(request: &Request) -> Trouble {
+    let minutes = ESCALATION_LIMIT.as_mins();
+    let mut error = format!("nobody could be added within {minutes} minutes of the approval");
+    if let Some(trouble) = &request.trouble {
+        error = format!("{error}: {}", trouble.error);
+    }
+    Trouble {
+        error,
+        hint: "approve it again".to_owned(),
     }
 }
 

@@ -103,7 +103,8 @@ async fn the_last_fifth_is_for_removals() {
     client.add("00u1", "00g1").await.unwrap();
     let clone = client.clone();
     let waited = wait(clone.add("00u2", "00g1").await);
-    assert!((8..=9).contains(&waited.as_secs()), "{waited:?}");
+    // Four seconds after the reset, when removals have come back.
+    assert!((12..=13).contains(&waited.as_secs()), "{waited:?}");
     client.remove("00u1", "00g1").await.unwrap();
 }
 
@@ -144,4 +145,77 @@ async fn without_another_answer_the_time_that_goes_by_counts() {
     tokio::time::advance(Duration::from_secs(8)).await;
     tokio::time::resume();
     client.add("00u1", "00g1").await.unwrap();
+}
+
+fn busy() -> Reply {
+    too_many()
+        .with("date", DATE)
+        .with("x-rate-limit-limit", "0")
+        .with("x-rate-limit-remaining", "0")
+        .with("x-rate-limit-reset", RESET)
+}
+
+#[tokio::test]
+async fn there_is_room_for_removals_until_the_minute_is_used_up() {
+    let client = answering([left(Reply::done(), "2"), left(Reply::done(), "0")]).await;
+    // Nothing is known yet.
+    let rooms = [client.room_to_remove(), client.room_to_remove()];
+    client.remove("00u1", "00g1").await.unwrap();
+    drop(rooms);
+    // Two are left: a third one waits for what becomes of them.
+    let rooms = [client.room_to_remove(), client.room_to_remove()];
+    assert!(rooms.iter().all(Result::is_ok), "{rooms:?}");
+    let third = client.room_to_remove().unwrap_err();
+    assert_eq!(third, Duration::from_secs(1));
+    client.remove("00u2", "00g1").await.unwrap();
+    drop(rooms);
+    // None is left, until some time after the reset, the same for all who ask.
+    let waited = client.room_to_remove().unwrap_err();
+    assert!((8..12).contains(&waited.as_secs()), "{waited:?}");
+    tokio::time::pause();
+    tokio::time::advance(waited).await;
+    client.clone().room_to_remove().unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_late_gives_nothing_back() {
+    let client = answering([left(Reply::done(), "0"), left(Reply::done(), "7")]).await;
+    client.remove("00u1", "00g1").await.unwrap();
+    client.remove("00u2", "00g1").await.unwrap();
+    client.room_to_remove().unwrap_err();
+}
+
+#[tokio::test]
+async fn while_okta_has_too_many_calls_at_once_nobody_comes_with_another() {
+    let client = answering([busy()]).await;
+    wait(client.remove("00u1", "00g1").await);
+    let waited = client.room_to_remove().unwrap_err();
+    assert!((900..3000).contains(&waited.as_millis()), "{waited:?}");
+    tokio::time::pause();
+    tokio::time::advance(waited).await;
+    client.room_to_remove().unwrap();
+}
+
+#[tokio::test]
+async fn whoever_has_another_clock_needs_no_answer_to_know_that_a_minute_is_over() {
+    let now = std::sync::Arc::new(Mutex::new(Duration::from_hours(1)));
+    let clock = std::sync::Arc::clone(&now);
+    let client = answering([left(Reply::done(), "0")]).await;
+    let client = client.timed_by(move || *clock.lock().unwrap());
+    client.remove("00u1", "00g1").await.unwrap();
+    client.room_to_remove().unwrap_err();
+    *now.lock().unwrap() += Duration::from_secs(8);
+    client.room_to_remove().unwrap();
+}
+
+#[tokio::test]
+async fn a_reset_that_makes_no_sense_keeps_nobody_in() {
+    let far = Reply::done()
+        .with("date", DATE)
+        .with("x-rate-limit-limit", "500")
+        .with("x-rate-limit-remaining", "0")
+        .with("x-rate-limit-reset", "9223372036854775807");
+    let client = answering([far]).await;
+    client.remove("00u1", "00g1").await.unwrap();
+    client.room_to_remove().unwrap();
 }

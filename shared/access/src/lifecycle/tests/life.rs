@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::world::{HOUR, World, alice, permit, person, seconds, trouble};
 use crate::audit::Step;
 use crate::{
-    Action, Answer, Click, Effect, Event, Look, Notice, Place, Recipient, Refusal, RequestId,
+    Action, Answer, Click, Effect, Event, Look, Notice, Owed, Place, Recipient, Refusal, RequestId,
     State, Why,
 };
 
@@ -324,10 +324,80 @@ fn fifteen_minutes_after_approval_it_is_given_up() {
     let mut world = World::new();
     world.ask("R", HOUR).unwrap();
     world.approve("R", person("bob"), "c1").unwrap();
+    world.escalate("R").unwrap();
+    // It may have reached Okta.
+    world.answer(0, Answer::Unclear { trouble: trouble() });
     world.pass(SignedDuration::from_mins(15), true);
     assert!(matches!(world.escalate("R"), Err(Refusal::NotDue(_))));
     world.deescalate("R").unwrap();
+    assert_eq!(world.request("R").state, State::Deescalating);
+    world.finish_calls();
     assert_eq!(world.request("R").state, State::Failed);
+}
+
+#[test]
+fn what_reached_okta_in_no_way_in_fifteen_minutes_waits_for_another_yes() {
+    let not_done = || Answer::NotDone {
+        after: SignedDuration::from_secs(60),
+        trouble: trouble(),
+    };
+    for attempts in 0..3 {
+        let mut world = World::new();
+        world.ask("R", HOUR).unwrap();
+        world.draw("R", |_| false);
+        world.approve("R", person("bob"), "c1").unwrap();
+        for _ in 0..attempts {
+            world.escalate("R").unwrap();
+            world.answer(0, not_done());
+            assert_eq!(world.request("R").trouble, Some(trouble()));
+        }
+        world.pass(SignedDuration::from_mins(15), true);
+        assert!(matches!(world.escalate("R"), Err(Refusal::NotDue(_))));
+        world.deescalate("R").unwrap();
+        let request = world.request("R");
+        assert_eq!(request.state, State::Pending, "after {attempts} attempts");
+        assert!(request.approvals.is_empty());
+        assert_eq!(request.approved_at, None);
+        assert_eq!(request.ends_at, None);
+        let told = request.trouble.clone().unwrap();
+        assert_eq!(told.hint, "approve it again");
+        for to in [Recipient::Requester, Recipient::ErrorChannel] {
+            let notice = Notice::Trouble(told.clone());
+            assert!(request.owed.contains(&Owed { to, notice }));
+        }
+        assert_eq!(world.ledger, None, "it holds nothing");
+        // A late second yes goes on as the first one did.
+        world.approve("R", person("carol"), "c2").unwrap();
+        world.escalate("R").unwrap();
+        world.finish_calls();
+        assert_eq!(world.request("R").state, State::Active);
+    }
+}
+
+#[test]
+fn what_okta_put_off_is_left_alone_until_then_by_everybody() {
+    let mut world = active();
+    world.pass(seconds(HOUR), true);
+    world.deescalate("R").unwrap();
+    let wait = SignedDuration::from_secs(42);
+    let put_off = Answer::NotDone {
+        after: wait,
+        trouble: trouble(),
+    };
+    world.answer(0, put_off);
+    let due = world.request("R").drive_at.unwrap();
+    assert!(
+        due > world.now + wait,
+        "and not at the same instant as others"
+    );
+    assert_eq!(world.ledger.as_ref().unwrap().due_at, Some(due));
+    world.pass(wait, true);
+    assert!(world.step(None, &Event::Deescalate).is_err());
+    assert!(world.deescalate("R").is_err());
+    world.now = due;
+    world.deescalate("R").unwrap();
+    world.finish_calls();
+    assert_eq!(world.request("R").state, State::Ended);
 }
 
 #[test]
