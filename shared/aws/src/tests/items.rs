@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use access::audit::{Actor, Entry, Step};
 use access::{
-    Approval, Asked, Call, CallKind, Card, Click, Decision, Group, Loaded, Membership,
+    Approval, Asked, Call, CallKind, Card, Click, Decision, Group, HandOver, Loaded, Membership,
     MembershipChange, MembershipKey, Notice, OktaUser, Org, Owed, Person, Place, Posted, Recipient,
     Request, RequestId, SlackUser, Stamp, State, Transition, Trouble, Viewer, Why,
 };
@@ -18,6 +18,7 @@ const PENDING_REQUEST: &str = include_str!("v1/items/request_pending.json");
 const ACTIVE_REQUEST: &str = include_str!("v1/items/request_active.json");
 const FULL_REQUEST: &str = include_str!("v1/items/request_full.json");
 const FINAL_REQUEST: &str = include_str!("v1/items/request_final.json");
+const HANDED_OVER_REQUEST: &str = include_str!("v1/items/request_handed_over.json");
 /// Written before there were fields with labels, reminders and fallbacks.
 const EARLY_REQUEST: &str = include_str!("v1/items/request_early.json");
 const HELD: &str = include_str!("v1/items/membership_held.json");
@@ -86,6 +87,7 @@ fn pending() -> Request {
         undone: Vec::new(),
         approvals_needed: 1,
         decision: None,
+        handed_over: None,
         requested_at: at("12:00:00"),
         expires_at: at("13:00:00.123456789"),
         approved_at: None,
@@ -237,6 +239,18 @@ fn over() -> Request {
     }
 }
 
+/// One whose membership was handed over.
+fn handed_over() -> Request {
+    Request {
+        why: Some(Why::HandedOver),
+        handed_over: Some(HandOver {
+            by: "jane@example.com".to_owned(),
+            reason: "she is on the team now".to_owned(),
+        }),
+        ..over()
+    }
+}
+
 fn key() -> MembershipKey {
     MembershipKey {
         org: Org::new("myco.okta.com"),
@@ -371,8 +385,14 @@ fn is_as_kept(written: &Value, kept: &str, all: &[&str]) {
 
 #[tokio::test]
 async fn every_request_is_read_and_written_as_it_was() {
-    let all = [PENDING_REQUEST, ACTIVE_REQUEST, FULL_REQUEST, FINAL_REQUEST];
-    let requests = [pending(), active(), full(), over()];
+    let all = [
+        PENDING_REQUEST,
+        ACTIVE_REQUEST,
+        FULL_REQUEST,
+        FINAL_REQUEST,
+        HANDED_OVER_REQUEST,
+    ];
+    let requests = [pending(), active(), full(), over(), handed_over()];
     for (kept, request) in all.iter().zip(requests) {
         is_as_kept(&written_request(request.clone()).await, kept, &all);
         assert_eq!(read_request(kept).await, request);
