@@ -29,8 +29,9 @@ const ESCALATION_MIN: u32 = 15;
 /// How much longer than Okta's limit makes it the removals may take.
 const SLACK: f64 = 1.1;
 
-/// How often Okta may refuse one removal because of its limits.
-const REFUSED_AT_MOST: u64 = 3;
+/// How often Okta may refuse one removal because of its limits: a function that was just started does not
+/// know them.
+const REFUSED_AT_MOST: u64 = 5;
 
 #[derive(Clone, Copy)]
 struct Scenario {
@@ -119,10 +120,9 @@ async fn run(scenario: Scenario) -> Value {
     let traffic = &okta["traffic"];
     eprintln!("{grants} at {limit} a minute: {minutes:.1} minutes, {traffic}");
     stint.advance(180).await;
-    let active = match &waiting {
-        Some(waiting) => waiting.end(&stint).await,
-        None => 0,
-    };
+    if let Some(waiting) = &waiting {
+        waiting.end(&stint).await;
+    }
 
     let state = stint.state().await;
     let crowd = state["requests"]
@@ -132,7 +132,13 @@ async fn run(scenario: Scenario) -> Value {
         .filter(|it| it["okta_user"].as_str().is_some_and(is_of_crowd));
     let over = crowd.filter(|it| it["state"] == "ended" && it["why"] == "elapsed");
     assert_eq!(over.count(), usize::try_from(grants).unwrap());
-    assert_eq!(state["schedules"].as_array().unwrap().len(), active);
+    let schedules = state["schedules"].as_array().unwrap().iter();
+    let of_crowd = schedules.filter(|it| {
+        it["request"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("crowd"))
+    });
+    assert_eq!(of_crowd.count(), 0, "no schedule of theirs is left");
     let refused_at_most = traffic["one_removal_refused_at_most"].as_u64().unwrap();
     assert!(refused_at_most <= REFUSED_AT_MOST, "{traffic}");
     assert!(
@@ -175,28 +181,20 @@ impl Waiting {
         }
     }
 
-    /// Bob got in, and Alice waits for another yes; how many grants there are.
-    async fn end(&self, stint: &Stint) -> usize {
+    /// Bob got in, and Alice waits for another yes.
+    async fn end(&self, stint: &Stint) {
         let (alice, bob) = (self.alice.clone().unwrap(), self.bob.clone().unwrap());
-        eprintln!("Alice: {}", stint.standing(&alice).await);
-        eprintln!(
-            "Bob: {}, {}",
-            stint.standing(&bob).await,
-            stint.request(&bob).await
-        );
         assert!(stint.is_member("bob", PROD).await);
         assert_eq!(stint.standing(&bob).await, "active");
         assert_eq!(stint.standing(&alice).await, "pending");
         assert_eq!(buttons(&stint.card(&alice).await), DECIDING);
         assert!(stint.heard(ALICE).await.contains("approve it again"));
-        1
     }
 }
 
 async fn told_to_wait(stint: &Stint, id: &str) {
     let state = stint.standing(id).await;
     let card = words(&stint.card(id).await);
-    eprintln!("{state}: {card}");
     assert!(
         ["approved", "escalating"].contains(&state.as_str()),
         "{state}"

@@ -76,6 +76,11 @@ pub(crate) fn now(state: &Value, seen: &mut Seen) -> Vec<String> {
     broken
 }
 
+/// Whether any request still waits for an answer.
+pub(crate) fn is_anything_pending(state: &Value) -> bool {
+    requests(state).any(|it| it["state"] == "pending")
+}
+
 /// In how many seconds to look again, if anything is still to happen to a request.
 pub(crate) fn next(state: &Value) -> Option<u64> {
     let now = time(&state["now"])?;
@@ -108,8 +113,8 @@ pub(crate) fn at_last(state: &Value) -> Vec<String> {
             ));
         }
         let card = &request["card"];
-        let channels = state["slack"]["channels"].as_object();
-        let shown = channels.into_iter().flatten().find_map(|(_, it)| {
+        let places = ["channels", "dms"].map(|it| state["slack"][it].as_object());
+        let shown = places.into_iter().flatten().flatten().find_map(|(_, it)| {
             let mut messages = it["messages"].as_array()?.iter();
             messages.find(|it| it["ts"] == card["ts"])
         });
@@ -176,6 +181,12 @@ pub(crate) fn latest(state: &Value) -> i64 {
         }
     }
     i64::try_from(latest).unwrap_or(i64::MAX)
+}
+
+/// How many steps `user` has taken, as the audit has it.
+pub(crate) fn acts(state: &Value, user: &str) -> usize {
+    let all = state["audit"].as_array().into_iter().flatten();
+    all.filter(|it| it["actor"]["slack"] == user).count()
 }
 
 /// Whoever is in a group without Stint stays there.

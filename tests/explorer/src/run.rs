@@ -42,17 +42,21 @@ impl Run {
         }
     }
 
-    /// `user` does `act` until `is_so`; whenever nothing comes of it, they must have been told.
+    /// `user` does `act`, which says whether Slack had a good answer, until `is_so`. Whenever nothing comes
+    /// of it, they must have been told; where Slack had no good answer, it tells them itself.
     pub async fn insist(
         &self,
         user: &str,
         what: &str,
-        act: impl AsyncFn(),
+        act: impl AsyncFn() -> bool,
         is_so: impl Fn(&Value) -> bool,
     ) {
         for _ in 0..4 {
-            let before = self.heard(user).await;
-            act().await;
+            let before = (
+                self.heard(user).await,
+                promises::acts(&self.look().await, user),
+            );
+            let is_taken = act().await;
             if is_so(&self.look().await) {
                 return;
             }
@@ -61,7 +65,8 @@ impl Run {
             if is_so(&state) {
                 return;
             }
-            if self.heard(user).await == before {
+            let after = (self.heard(user).await, promises::acts(&state, user));
+            if is_taken && after == before {
                 self.broken(format!(
                     "7: nothing came of it that {user} {what}, and they were not told"
                 ));
@@ -87,17 +92,18 @@ impl Run {
         self.until(user, action, reason, states, act).await;
     }
 
-    /// The same once, whatever becomes of it.
-    pub async fn press_once(&self, user: &str, action: &str, reason: &str) {
+    /// The same once, whatever becomes of it; whether Slack had a good answer.
+    pub async fn press_once(&self, user: &str, action: &str, reason: &str) -> bool {
         let state = self.stint.state().await;
-        if let Some(request) = named(&state, reason) {
-            let card = &request["card"];
-            let click = json!({
-                "channel": card["channel"], "ts": card["ts"], "action_id": action,
-                "value": request["id"],
-            });
-            self.click(user, click).await;
-        }
+        let Some(request) = named(&state, reason) else {
+            return false;
+        };
+        let card = &request["card"];
+        let click = json!({
+            "channel": card["channel"], "ts": card["ts"], "action_id": action,
+            "value": request["id"],
+        });
+        self.click(user, click).await
     }
 
     /// `user` presses `action` on the newest of their direct messages that has it, and sends the form if
@@ -107,16 +113,17 @@ impl Run {
         self.until(user, action, reason, states, act).await;
     }
 
-    /// The same once, whatever becomes of it.
-    pub async fn press_own_once(&self, user: &str, action: &str) {
+    /// The same once, whatever becomes of it; whether Slack had a good answer.
+    pub async fn press_own_once(&self, user: &str, action: &str) -> bool {
         let state = self.stint.state().await;
         let dm = &state["slack"]["dms"][user];
         let mut messages = dm["messages"].as_array().into_iter().flatten().rev();
         let has = |it: &&Value| end_to_end::buttons(it).iter().any(|it| it == action);
-        if let Some(message) = messages.find(has) {
-            let click = json!({"channel": dm["channel"], "ts": message["ts"], "action_id": action});
-            self.click(user, click).await;
-        }
+        let Some(message) = messages.find(has) else {
+            return false;
+        };
+        let click = json!({"channel": dm["channel"], "ts": message["ts"], "action_id": action});
+        self.click(user, click).await
     }
 
     /// An administrator of AWS ends every grant, of as many people as they expect.
@@ -132,7 +139,7 @@ impl Run {
         action: &str,
         reason: &str,
         states: &[&str],
-        act: impl AsyncFn(),
+        act: impl AsyncFn() -> bool,
     ) {
         self.insist(user, &format!("presses `{action}`"), act, |state| {
             let request = named(state, reason).map(|it| text(&it["state"]));
@@ -141,26 +148,32 @@ impl Run {
         .await;
     }
 
-    /// `user` presses what `click` names, and sends the form if one opens.
-    pub async fn click(&self, user: &str, click: Value) {
+    /// `user` presses what `click` names, and sends the form if one opens; whether Slack had a good answer.
+    pub async fn click(&self, user: &str, click: Value) -> bool {
         let seen = self.act(user, json!({"click": click, "force": true})).await;
-        if let Some(view) = seen["view"]["id"].as_str() {
-            let submit = json!({"view_id": view, "values": {}});
-            self.act(user, json!({"submit": submit, "force": true}))
-                .await;
+        match seen["view"]["id"].as_str() {
+            Some(view) => self.submit_form(user, view, json!({})).await,
+            None => seen["status"] == 200,
         }
     }
 
-    /// `user` asks once, whatever becomes of it.
-    pub async fn ask_once(&self, user: &str, target: &str, duration_s: u64, reason: &str) {
+    /// `user` asks once, whatever becomes of it; whether Slack had a good answer.
+    pub async fn ask_once(&self, user: &str, target: &str, duration_s: u64, reason: &str) -> bool {
         let seen = self.act(user, json!({"command": "/access"})).await;
-        if let Some(view) = seen["view"]["id"].as_str() {
-            let duration = duration_s.to_string();
-            let values = json!({"target": target, "duration": duration, "reason": reason});
-            let submit = json!({"view_id": view, "values": values});
-            self.act(user, json!({"submit": submit, "force": true}))
-                .await;
-        }
+        let Some(view) = seen["view"]["id"].as_str() else {
+            return seen["status"] == 200;
+        };
+        let duration = duration_s.to_string();
+        let values = json!({"target": target, "duration": duration, "reason": reason});
+        self.submit_form(user, view, values).await
+    }
+
+    async fn submit_form(&self, user: &str, view: &str, values: Value) -> bool {
+        let submit = json!({"view_id": view, "values": values});
+        let seen = self
+            .act(user, json!({"submit": submit, "force": true}))
+            .await;
+        seen["status"] == 200
     }
 
     /// `user` does something in Slack, whatever becomes of it.
@@ -197,6 +210,10 @@ impl Run {
         self.plan.disarm();
         for user in [ALICE, end_to_end::BOB, end_to_end::CAROL] {
             self.close_forms(user).await;
+        }
+        // Nobody needs to wait for a day.
+        if promises::is_anything_pending(&self.look().await) {
+            self.press_own_once(ALICE, "cancel").await;
         }
         for _ in 0..60 {
             let state = self.look().await;
