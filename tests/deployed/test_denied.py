@@ -162,11 +162,12 @@ WAKES = {
 def test_a_function_wakes_only_what_it_hands_on_to(warm: Stint, function: str) -> None:
     lambdas = acting_as(warm, function, "lambda")
     for other in FUNCTIONS:
-        # Of no version that anybody knows, so that it is only taken.
+        # About nobody, so that it is only taken.
+        about = {"home": "U00NOBODY"} if other == "approval" else {"request": "nothing"}
         event = {
             "FunctionName": warm.function(other),
             "InvocationType": "Event",
-            "Payload": b'{"v":0}',
+            "Payload": json.dumps({"v": 1, **about}),
         }
         if other in WAKES[function]:
             assert lambdas.invoke(**event)["StatusCode"] == 202

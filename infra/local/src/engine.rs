@@ -176,7 +176,7 @@ impl Engine {
         let (names, due): (Vec<_>, Vec<_>) = self.scheduler.due().into_iter().unzip();
         if !due.is_empty() {
             for schedule in due {
-                self.handoffs.hand(schedule.function, schedule.input);
+                self.handoffs.hand(schedule.function, &schedule.input);
             }
             self.scheduler.done(&names);
             return Some(Happened::Fired(names));
@@ -185,7 +185,7 @@ impl Engine {
             return Some(Happened::Retried);
         }
         if turn.next_sweep <= now {
-            self.handoffs.hand(Function::Deescalation, sweep());
+            self.handoffs.hand(Function::Deescalation, &sweep());
             while turn.next_sweep <= now {
                 turn.next_sweep += SWEEP_EVERY;
             }
@@ -193,7 +193,7 @@ impl Engine {
         }
         if turn.next_drift <= now {
             let event = json!({"v": access::SCHEMA_VERSION, "drift": true});
-            self.handoffs.hand(Function::Deescalation, event);
+            self.handoffs.hand(Function::Deescalation, &event);
             while turn.next_drift <= now {
                 turn.next_drift += DRIFT_EVERY;
             }

@@ -331,11 +331,8 @@ async fn apply(
                 border.close(&headers);
             }
             Passage::Delayed(after) => {
-                let border = border.clone();
-                tokio::spawn(async move {
-                    border.wait(after).await;
-                    answered(next.run(request).await).await;
-                });
+                let effect = async move { answered(next.run(request).await).await };
+                border.delay(&headers, after, effect);
             }
         }
         line.cut();

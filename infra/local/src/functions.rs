@@ -230,6 +230,11 @@ impl Functions {
         }
     }
 
+    /// Something that is done for nobody, but counts as work.
+    pub(crate) fn errand(&self) -> Arc<Invocation> {
+        Invocation::new(&self.work)
+    }
+
     /// Counts the environment number `environment` as asleep until the answer is dropped.
     pub(crate) fn sleep(&self, environment: u64) -> Option<Asleep> {
         let running = locked(&self.running);

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::clock::SandboxClock;
+use crate::clock::{FunctionClock, SandboxClock};
 use crate::functions::Functions;
 
 /// The header by which a call tells which environment makes it.
@@ -84,7 +84,7 @@ pub(crate) enum Passage {
 
 impl Border {
     /// What becomes of the call `what` with `headers`. Where its environment is to die, it is dead when
-    /// this returns, or dies in [`Border::close`].
+    /// this returns, or dies in [`Border::close`] or [`Border::delay`].
     pub(crate) async fn pass(&self, headers: &HeaderMap, what: String) -> Passage {
         let Some(environment) = number(headers) else {
             return Passage::Free;
@@ -115,23 +115,34 @@ impl Border {
                 Passage::Shut
             }
             Fate::Unheard => Passage::OneWay,
-            Fate::Late(after) => {
-                self.functions.kill(environment);
-                Passage::Delayed(after)
-            }
+            Fate::Late(after) => Passage::Delayed(after),
         }
     }
 
-    /// Lets the environment die whose call had its effect.
+    /// Lets the environment die that made the call with `headers`.
     pub(crate) fn close(&self, headers: &HeaderMap) {
         if let Some(environment) = number(headers) {
             self.functions.kill(environment);
         }
     }
 
-    /// Waits for as long as a call is late.
-    pub(crate) async fn wait(&self, after: SignedDuration) {
-        self.clock.sleep_until(self.clock.now() + after).await;
+    /// Lets the environment die that made the call with `headers`; its `effect` comes `after` that all the
+    /// same, and counts as work then.
+    pub(crate) fn delay(
+        &self,
+        headers: &HeaderMap,
+        after: SignedDuration,
+        effect: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let errand = self.functions.errand();
+        errand.run(true);
+        self.close(headers);
+        let clock = FunctionClock::new(self.clock.clone(), Arc::clone(&errand));
+        tokio::spawn(async move {
+            clock.sleep_until(clock.now() + after).await;
+            effect.await;
+            errand.run(false);
+        });
     }
 }
 

@@ -99,9 +99,9 @@ impl Handoffs {
     }
 
     /// Invokes `function` with `event` without waiting for it, at least once.
-    pub(crate) fn hand(&self, function: Function, event: Value) {
+    pub(crate) fn hand(&self, function: Function, event: &Value) {
         let since = self.inner.clock.now();
-        let copies = self.inner.functions.deliveries(function, &event);
+        let copies = self.inner.functions.deliveries(function, event);
         for after in copies {
             let handoff = Handoff {
                 function,

@@ -18,6 +18,13 @@ const WAYS: [How; 4] = [How::Before, How::Refused, How::After, How::Late];
 /// What goes wrong at one that only reads: it makes no difference when a function dies there.
 const WAYS_OF_READING: [How; 2] = [How::Before, How::Refused];
 
+/// What goes wrong at one that shows something in Slack. What Slack takes late from a function that has died
+/// stays until the next change: the record is not in Slack.
+const WAYS_OF_SHOWING: [How; 3] = [How::Before, How::Refused, How::After];
+
+/// What shows something in Slack, by how it begins.
+const SHOWING: [&str; 2] = ["chat.", "views."];
+
 /// What only reads, by how it begins.
 const READING: [&str; 9] = [
     "GET ",
@@ -65,24 +72,27 @@ impl Exploration {
 
     /// Plays it once, then once for every call and way in which it can go wrong, then once for every
     /// event, delivered twice.
-    pub async fn crashes(mut self, play: impl AsyncFn(&Run)) {
-        let (calls, events) = self.count(&play).await;
+    pub async fn crashes(mut self, scenario: impl AsyncFn(&Run)) {
+        let (calls, events) = self.count(&scenario).await;
         for key in &calls {
-            let is_reading = READING.iter().any(|it| key.what.starts_with(it));
-            let ways = if is_reading {
+            let is_one = |all: &[&str]| all.iter().any(|it| key.what.starts_with(it));
+            let ways = if is_one(&READING) {
                 &WAYS_OF_READING[..]
+            } else if is_one(&SHOWING) {
+                &WAYS_OF_SHOWING[..]
             } else {
-                &WAYS
+                &WAYS[..]
             };
             for &how in ways {
                 let what = format!("{}, {how:?} {} {}", key.function, key.what, key.nth);
-                self.run(&what, Plan::dying(key.clone(), how), &play).await;
+                self.run(&what, Plan::dying(key.clone(), how), &scenario)
+                    .await;
             }
         }
         for event in 1..=events {
             for after in APART {
                 let what = format!("event {event} twice, {} s apart", after.as_secs());
-                self.run(&what, Plan::twice(event, after), &play).await;
+                self.run(&what, Plan::twice(event, after), &scenario).await;
             }
         }
         self.keep("crashes");
@@ -104,7 +114,7 @@ impl Exploration {
                 call,
             };
             let what = format!("{function} waits at its call {call}");
-            let play = async |run: &Run| {
+            let scenario = async |run: &Run| {
                 first(run).await;
                 run.state().await;
                 if run.plan.is_held(0) {
@@ -115,7 +125,7 @@ impl Exploration {
                 }
             };
             let plan = Plan::holding(vec![hold]);
-            if !self.run(&what, plan, &play).await {
+            if !self.run(&what, plan, &scenario).await {
                 break;
             }
             self.calls = call;
@@ -123,9 +133,9 @@ impl Exploration {
         self.keep("races");
     }
 
-    async fn count(&mut self, play: &impl AsyncFn(&Run)) -> (Vec<Key>, usize) {
+    async fn count(&mut self, scenario: &impl AsyncFn(&Run)) -> (Vec<Key>, usize) {
         let plan = Arc::new(Plan::counting());
-        self.play("nothing is amiss", &plan, play).await;
+        self.play("nothing is amiss", &plan, scenario).await;
         let calls = plan.calls();
         assert!(!calls.is_empty(), "{}: nothing was called", self.name);
         self.calls = calls.len();
@@ -133,20 +143,20 @@ impl Exploration {
     }
 
     /// Plays it once; whether `plan` struck.
-    async fn run(&mut self, what: &str, plan: Plan, play: &impl AsyncFn(&Run)) -> bool {
+    async fn run(&mut self, what: &str, plan: Plan, scenario: &impl AsyncFn(&Run)) -> bool {
         let plan = Arc::new(plan);
-        self.play(what, &plan, play).await;
+        self.play(what, &plan, scenario).await;
         plan.has_struck()
     }
 
-    async fn play(&mut self, what: &str, plan: &Arc<Plan>, play: &impl AsyncFn(&Run)) {
+    async fn play(&mut self, what: &str, plan: &Arc<Plan>, scenario: &impl AsyncFn(&Run)) {
         let name = self.name;
         let told = Told(format!("{name}: {what}"));
         let stint = Stint::start_with(Some(self.from.path()), Some(plan.clone())).await;
         stint.state().await;
         let run = Run::new(stint, plan.clone());
         plan.arm();
-        play(&run).await;
+        scenario(&run).await;
         let (broken, latest_ms) = run.aftermath().await;
         if let Some(broken) = promises::schedule_first(&plan.calls()) {
             self.broken.push(format!("{what}: {broken}"));

@@ -13,8 +13,6 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::missing_panics_doc,
-    clippy::panic,
     reason = "an exploration ends where something is not as it should be"
 )]
 

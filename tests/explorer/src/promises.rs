@@ -133,13 +133,15 @@ pub(crate) fn at_last(state: &Value) -> Vec<String> {
             ));
         }
     }
-    for (what, left) in [
-        ("schedules", &state["schedules"]),
-        ("ledger items", &state["memberships"]),
-    ] {
-        if *left != json!([]) {
-            broken.push(format!("1: {what} are left: {left}"));
-        }
+    if state["memberships"] != json!([]) {
+        let left = &state["memberships"];
+        broken.push(format!("1: ledger items are left: {left}"));
+    }
+    // One that was not deleted fires for nothing.
+    let now = time(&state["now"]);
+    let schedules = state["schedules"].as_array().into_iter().flatten();
+    for schedule in schedules.filter(|it| time(&it["at"]) < now) {
+        broken.push(format!("1: a schedule is left: {schedule}"));
     }
     for group in GROUPS {
         for member in members(state, group) {

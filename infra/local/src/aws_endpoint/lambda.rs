@@ -62,7 +62,7 @@ pub(super) async fn answer(
                 ),
             ));
         }
-        handoffs.hand(function, event);
+        handoffs.hand(function, &event);
         return Ok(StatusCode::ACCEPTED.into_response());
     }
     match handoffs.invoke(function, event).await {
