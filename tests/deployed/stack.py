@@ -346,11 +346,16 @@ class Stint:
         """The names of the one-time schedules that are waiting."""
         group = self.resource("Schedules")
         found = self.client("scheduler").list_schedules(GroupName=group)["Schedules"]
-        return [s["Name"] for s in found if s["GroupName"] == group and s["Name"] != self.sweep()]
+        again = [self.recurring("DeescalationSweep"), self.recurring("DeescalationDrift")]
+        return [s["Name"] for s in found if s["GroupName"] == group and s["Name"] not in again]
 
     def sweep(self) -> str:
         """The name of the schedule that wakes deescalation every minute."""
-        return self.resource("DeescalationSweep").rsplit("/", 1)[-1].rsplit("|", 1)[-1]
+        return self.recurring("DeescalationSweep")
+
+    def recurring(self, resource: str) -> str:
+        """The name of the schedule `resource`, which wakes deescalation again and again."""
+        return self.resource(resource).rsplit("/", 1)[-1].rsplit("|", 1)[-1]
 
     def set_sweep(self, on: bool) -> None:
         """Switches the sweep on or off."""

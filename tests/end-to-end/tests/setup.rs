@@ -77,7 +77,7 @@ async fn the_okta_token_is_replaced_by_a_wrong_one_and_then_by_a_right_one() {
     stint.advance(60).await;
     assert!(!stint.is_member("alice", PROD).await);
     assert_eq!(stint.standing(&id).await, "ended/elapsed");
-    assert_eq!(stint.texts(ERRORS).await.len(), 1);
+    assert_eq!(stint.count(ERRORS, told).await, 1);
 }
 
 #[tokio::test]
