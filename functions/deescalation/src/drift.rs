@@ -10,8 +10,6 @@ use aws::telemetry::{Unit, metric};
 use drive::{Error, Failed, Subject, Tools, trouble_of};
 use jiff::Timestamp;
 use okta::{GroupCheck, Missing};
-use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::Deps;
@@ -21,19 +19,6 @@ use crate::end_all::at_once;
 const GROUPS_AT_ONCE: usize = 4;
 
 const DOING: &str = "comparing Okta with what Stint knows";
-
-/// What wakes the function every quarter of an hour.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Drift {
-    v: u32,
-    drift: bool,
-}
-
-/// Whether `event` asks for that.
-pub(crate) fn is_drift(event: &Value) -> bool {
-    Drift::deserialize(event).is_ok_and(|it| it.drift && it.v == access::SCHEMA_VERSION)
-}
 
 /// What is compared of one group: each ledger item as it was before Okta was read, and the requests that
 /// were found to hold it.
@@ -47,23 +32,17 @@ type Watched = BTreeMap<MembershipKey, (Membership, Vec<Request>)>;
 pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
     let now = deps.tools.now();
     let (due, missed) = deps.tools.table.due(Timestamp::MAX).await;
-    let mut failure = missed.map(Error::from);
-    let read = at_once(deps, due, |deps, due| async move {
-        Ok(watched(&deps.tools, due.item).await)
-    });
+    let (read, unread) = at_once(deps, due, |deps, due| async move {
+        watched(&deps.tools, due.item).await
+    })
+    .await;
     let mut groups: BTreeMap<Group, Watched> = BTreeMap::new();
-    for read in read.await? {
-        match read {
-            Ok(Some((item, request))) => {
-                let group = groups.entry(item.key.group.clone()).or_default();
-                let (_, requests) = group
-                    .entry(item.key.clone())
-                    .or_insert_with(|| (item, Vec::new()));
-                requests.extend(request);
-            }
-            Ok(None) => {}
-            Err(error) => failure = Some(error),
-        }
+    for (item, request) in read.into_iter().flatten() {
+        let group = groups.entry(item.key.group.clone()).or_default();
+        let (_, requests) = group
+            .entry(item.key.clone())
+            .or_insert_with(|| (item, Vec::new()));
+        requests.extend(request);
     }
     let few = Deps {
         turns: Arc::new(Semaphore::new(GROUPS_AT_ONCE)),
@@ -71,18 +50,14 @@ pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
         drawings: Arc::new(Semaphore::new(1)),
         ..deps.clone()
     };
-    let compared = at_once(&few, groups.into_iter().collect(), |deps, it| async move {
-        let (group, watched) = it;
-        Ok(compare(&deps, &group, watched).await)
-    });
-    let mut found = 0;
-    for compared in compared.await? {
-        match compared {
-            Ok(differences) => found += differences,
-            Err(error) => failure = Some(error),
-        }
-    }
+    let groups = groups.into_iter().collect();
+    let (found, uncompared) = at_once(&few, groups, |deps, (group, watched)| async move {
+        compare(&deps, &group, watched).await
+    })
+    .await;
+    let found: u32 = found.into_iter().sum();
     metric("DriftFound", f64::from(found), Unit::Count, now);
+    let failure = uncompared.or(unread).or(missed.map(Error::from));
     failure.map_or(Ok(()), Err)
 }
 

@@ -345,18 +345,18 @@ async fn drive_membership(
     }
     let item = tools.table.membership(key).await?;
     let now = tools.now();
-    let untold = match (&item, answered) {
-        (Some(item), Some(answered)) if item.overdue(now).is_some() => {
-            let still_in = (item.tries > 2).then(Trouble::still_in);
-            item.error_channel
-                .clone()
-                .zip(answered.trouble.or(still_in))
-        }
-        _ => None,
+    let overdue = item
+        .as_ref()
+        .and_then(|item| item.overdue(now).map(|late| (item, late)));
+    let Some((overdue, late)) = overdue else {
+        return Ok((item, None));
     };
-    if let Some(late) = item.as_ref().and_then(|item| item.overdue(now)) {
-        metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
-    }
+    metric("OverdueSeconds", late.as_secs_f64(), Unit::Seconds, now);
+    let untold = answered.and_then(|answered| {
+        let still_in = (overdue.tries > 2).then(Trouble::still_in);
+        let trouble = answered.trouble.or(still_in);
+        overdue.error_channel.clone().zip(trouble)
+    });
     Ok((item, untold))
 }
 

@@ -28,7 +28,7 @@ impl EndAll {
         #[serde(deny_unknown_fields)]
         struct Asked {
             /// May be left out: people type this.
-            #[serde(default = "known")]
+            #[serde(default = "crate::known")]
             v: u32,
             end_all: Expected,
         }
@@ -37,12 +37,9 @@ impl EndAll {
         struct Expected {
             expect: usize,
         }
-        fn known() -> u32 {
-            access::SCHEMA_VERSION
-        }
         let asked = Asked::deserialize(event).ok()?;
         let expect = asked.end_all.expect;
-        (asked.v == known()).then_some(Self { expect })
+        (asked.v == crate::known()).then_some(Self { expect })
     }
 }
 
@@ -74,11 +71,12 @@ pub(crate) async fn end_all(deps: &Deps, asked: EndAll, until: Timestamp) -> Res
         grants,
         "every grant is ended: {grants} of {people} people"
     );
-    at_once(deps, held.grants.clone(), |deps, id| async move {
+    let (_, failure) = at_once(deps, held.grants.clone(), |deps, id| async move {
         let subject = Subject::Request(id);
         settle(deps.tools.step(&subject, &Event::Stop).await)
     })
-    .await?;
+    .await;
+    failure.map_or(Ok(()), Err)?;
     let due = held.grants.into_iter().map(|id| Due {
         at: now,
         item: DueItem::Request(id),
@@ -104,11 +102,13 @@ pub(crate) async fn held(deps: &Deps) -> Result<Held, Error> {
     if let Some(missed) = missed {
         return Err(missed.into());
     }
-    let mut held = Held::default();
-    let holders = at_once(deps, due, |deps, due| async move {
+    let (holders, failure) = at_once(deps, due, |deps, due| async move {
         holder(&deps.tools, due.item).await
-    });
-    for (person, grant) in holders.await? {
+    })
+    .await;
+    failure.map_or(Ok(()), Err)?;
+    let mut held = Held::default();
+    for (person, grant) in holders {
         held.people.extend(person);
         held.grants.extend(grant);
     }
@@ -139,8 +139,12 @@ async fn holder(tools: &Tools, item: DueItem) -> Result<Holder, Error> {
     Ok((key.map(|key| (key.org, key.user)), grant))
 }
 
-/// What `work` makes of each of `all`, some at once; what went wrong with the last that failed.
-pub(crate) async fn at_once<T, U, F, W>(deps: &Deps, all: Vec<T>, work: W) -> Result<Vec<U>, Error>
+/// What `work` makes of each of `all`, some at once; and what went wrong with the last that failed.
+pub(crate) async fn at_once<T, U, F, W>(
+    deps: &Deps,
+    all: Vec<T>,
+    work: W,
+) -> (Vec<U>, Option<Error>)
 where
     T: Send + 'static,
     U: Send + 'static,
@@ -167,5 +171,5 @@ where
             }
         }
     }
-    failure.map_or(Ok(done), Err)
+    (done, failure)
 }

@@ -6,7 +6,7 @@ use drive::{Error, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Deps;
+use crate::{Deps, known};
 
 /// The most characters that a name or a reason has.
 const LONGEST: usize = 200;
@@ -25,7 +25,7 @@ pub(crate) fn read(event: &Value) -> Option<Result<Asked, String>> {
     #[serde(deny_unknown_fields)]
     struct Written {
         /// May be left out: people type this.
-        #[serde(default = "known")]
+        #[serde(default = "crate::known")]
         v: u32,
         hand_over: Named,
     }
@@ -35,9 +35,6 @@ pub(crate) fn read(event: &Value) -> Option<Result<Asked, String>> {
         request: RequestId,
         by: String,
         reason: String,
-    }
-    fn known() -> u32 {
-        access::SCHEMA_VERSION
     }
     event.get("hand_over")?;
     let written = match Written::deserialize(event) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws::Clock;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::aws_endpoint::{Dynamo, Scheduler};
@@ -185,15 +185,14 @@ impl Engine {
             return Some(Happened::Retried);
         }
         if turn.next_sweep <= now {
-            self.handoffs.hand(Function::Deescalation, &sweep());
+            self.wake("sweep");
             while turn.next_sweep <= now {
                 turn.next_sweep += SWEEP_EVERY;
             }
             return Some(Happened::Swept);
         }
         if turn.next_drift <= now {
-            let event = json!({"v": access::SCHEMA_VERSION, "drift": true});
-            self.handoffs.hand(Function::Deescalation, &event);
+            self.wake("drift");
             while turn.next_drift <= now {
                 turn.next_drift += DRIFT_EVERY;
             }
@@ -217,11 +216,8 @@ impl Engine {
             turn.next_drift += DRIFT_EVERY;
         }
         let finds = earliest.map(|due| due - SWEEP_WINDOW - 1.millisecond());
-        let until = [Some(others), Some(turn.next_drift), finds]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(others);
+        let until = others.min(turn.next_drift);
+        let until = finds.map_or(until, |finds| finds.min(until));
         let mut skipped = 0;
         while turn.next_sweep <= until {
             turn.next_sweep += SWEEP_EVERY;
@@ -229,8 +225,10 @@ impl Engine {
         }
         skipped
     }
-}
 
-fn sweep() -> Value {
-    json!({"v": access::SCHEMA_VERSION, "sweep": true})
+    /// Wakes `deescalation` for what it does every so often.
+    fn wake(&self, what: &str) {
+        let event = json!({"v": access::SCHEMA_VERSION, what: true});
+        self.handoffs.hand(Function::Deescalation, &event);
+    }
 }

@@ -239,16 +239,15 @@ impl Fault {
     }
 
     fn answer(&self, status: StatusCode) -> Response {
-        let (kind, body) = match &self.body {
+        let content = match &self.body {
             Some(Value::String(text)) => ("text/plain; charset=utf-8", text.clone()),
             Some(body) => ("application/json", body.to_string()),
             None => default_body(self.system, status),
         };
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        let mut response = said(status, content);
         // They were checked when the fault was made; they replace what is there.
-        headers.extend(self.header_map().unwrap_or_default());
+        let headers = self.header_map().unwrap_or_default();
+        response.headers_mut().extend(headers);
         response
     }
 }
@@ -317,13 +316,11 @@ async fn apply(
         match passage {
             Passage::Free => return broken(&faults, system, &called, line, request, next).await,
             Passage::Refused => {
-                let (kind, body) = default_body(system, StatusCode::FORBIDDEN);
-                let kind = HeaderValue::from_static(kind);
                 let status = match system {
                     System::Slack => StatusCode::OK,
                     System::Okta | System::Aws => StatusCode::FORBIDDEN,
                 };
-                return (status, [(header::CONTENT_TYPE, kind)], body).into_response();
+                return said(status, default_body(system, StatusCode::FORBIDDEN));
             }
             Passage::Shut => {}
             Passage::OneWay => {
@@ -335,8 +332,7 @@ async fn apply(
                 border.delay(&headers, after, effect);
             }
         }
-        line.cut();
-        return StatusCode::NO_CONTENT.into_response();
+        return cut(&line);
     }
     let request = Request::from_parts(parts, Body::from(body));
     broken(&faults, system, &called, line, request, next).await
@@ -365,6 +361,15 @@ async fn broken(
         (None, Some(status)) => return fault.answer(status),
         (None, None) => return next.run(request).await,
     }
+    cut(&line)
+}
+
+fn said(status: StatusCode, (kind, body): (&'static str, String)) -> Response {
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
+/// Lets nobody hear anything on `line` any more.
+fn cut(line: &Line) -> Response {
     line.cut();
     StatusCode::NO_CONTENT.into_response()
 }

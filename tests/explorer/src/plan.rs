@@ -73,7 +73,7 @@ pub struct Hold {
 #[derive(Debug, Default)]
 struct Holding {
     environment: Option<u64>,
-    calls: Vec<String>,
+    calls: usize,
     release: Option<oneshot::Sender<()>>,
 }
 
@@ -159,14 +159,6 @@ impl Plan {
             .is_some_and(|it| it.1.release.is_some())
     }
 
-    /// What the invocation of the hold number `hold` called.
-    #[must_use]
-    pub fn called(&self, hold: usize) -> Vec<String> {
-        let state = self.state();
-        let hold = state.holds.get(hold);
-        hold.map(|it| it.1.calls.clone()).unwrap_or_default()
-    }
-
     /// Lets the function of the hold number `hold` go on.
     pub fn release(&self, hold: usize) {
         if let Some((_, holding)) = self.state().holds.get_mut(hold) {
@@ -224,8 +216,8 @@ impl Gate for Plan {
             if holding.environment != Some(call.environment) {
                 continue;
             }
-            holding.calls.push(call.what.clone());
-            if holding.calls.len() == hold.call {
+            holding.calls += 1;
+            if holding.calls == hold.call {
                 let (release, released) = oneshot::channel();
                 holding.release = Some(release);
                 state.has_struck = true;

@@ -3,6 +3,8 @@
 use end_to_end::{ALICE, BOB, DAVE, PROD, STAGING, Stint};
 use serde_json::{Value, json};
 
+use crate::run::named;
+
 /// How long Alice gets what she asks for, in seconds.
 pub const GRANT_S: u64 = 1800;
 
@@ -114,9 +116,8 @@ async fn ask(stint: &Stint, why: &str, duration_s: u64) {
 }
 
 async fn approve(stint: &Stint, why: &str) {
-    let requests = stint.requests().await;
-    let request = requests.values().find(|it| it["reason"] == why);
-    let id = request.and_then(|it| it["id"].as_str());
+    let state = stint.state().await;
+    let id = named(&state, why).and_then(|it| it["id"].as_str());
     let id = id.expect("it was asked");
     stint.press(BOB, "approve", id).await;
     assert_eq!(stint.standing(id).await, "active");
