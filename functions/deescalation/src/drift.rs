@@ -7,8 +7,8 @@ use std::sync::Arc;
 use access::{Event, Group, Membership, MembershipKey, Request, State, Trouble, WATCHED_FOR};
 use aws::DueItem;
 use aws::telemetry::{Unit, metric};
-use drive::{Error, Failed, Subject, Tools, trouble_of};
-use jiff::Timestamp;
+use drive::{Error, Failed, Subject, Tools, after_of, trouble_of};
+use jiff::{SignedDuration, Timestamp};
 use okta::{GroupCheck, Missing};
 use tokio::sync::Semaphore;
 
@@ -16,7 +16,11 @@ use crate::Deps;
 use crate::end_all::at_once;
 
 /// How many groups are read at once: nobody waits for it, and removals need Okta too.
-const GROUPS_AT_ONCE: usize = 4;
+const GROUPS_AT_ONCE: usize = 2;
+
+/// How long it is compared. What is left then waits for the next time, and counts as a difference: the
+/// function has half a minute more.
+const COMPARED_FOR: SignedDuration = SignedDuration::from_secs(150);
 
 const DOING: &str = "comparing Okta with what Stint knows";
 
@@ -51,8 +55,9 @@ pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
         ..deps.clone()
     };
     let groups = groups.into_iter().collect();
-    let (found, uncompared) = at_once(&few, groups, |deps, (group, watched)| async move {
-        compare(&deps, &group, watched).await
+    let until = now + COMPARED_FOR;
+    let (found, uncompared) = at_once(&few, groups, move |deps, (group, watched)| async move {
+        compare(&deps, &group, watched, until).await
     })
     .await;
     let found: u32 = found.into_iter().sum();
@@ -98,8 +103,14 @@ async fn watched(
     Ok(item.filter(is_watched).map(|item| (item, request)))
 }
 
-/// Compares one group; gives back how many differences there are.
-async fn compare(deps: &Deps, group: &Group, watched: Watched) -> Result<u32, Error> {
+/// Compares one group until then; gives back how many differences there are. That nothing can be found
+/// out is one.
+async fn compare(
+    deps: &Deps,
+    group: &Group,
+    watched: Watched,
+    until: Timestamp,
+) -> Result<u32, Error> {
     let tools = &deps.tools;
     let now = tools.now();
     let channels: BTreeSet<String> = watched
@@ -114,9 +125,19 @@ async fn compare(deps: &Deps, group: &Group, watched: Watched) -> Result<u32, Er
     let tell = async |what: Failed, trouble: &Trouble| {
         tell(deps, &channels, what, &place, trouble).await;
     };
+    let late = || {
+        let is_late = tools.now() > until;
+        if is_late {
+            tracing::warn!(%group, "the Okta group {group} is not compared any further this time");
+        }
+        is_late
+    };
+    if late() {
+        return Ok(1);
+    }
     let (check, members) = tokio::join!(
-        tools.okta.group_check(group.as_str()),
-        tools.okta.members_of(group.as_str())
+        in_time(deps, until, || tools.okta.group_check(group.as_str())),
+        in_time(deps, until, || tools.okta.members_of(group.as_str()))
     );
     let mut found = 0;
     let mut name = group.to_string();
@@ -130,7 +151,10 @@ async fn compare(deps: &Deps, group: &Group, watched: Watched) -> Result<u32, Er
             found += 1;
             tell(Failed::Drift, &gone(group)).await;
         }
-        Err(error) => tell(Failed::Other, &trouble_of(&error)).await,
+        Err(error) => {
+            found += 1;
+            tell(Failed::Other, &trouble_of(&error)).await;
+        }
     }
     let members: BTreeSet<String> = match members {
         Ok(members) => members.into_iter().collect(),
@@ -138,21 +162,50 @@ async fn compare(deps: &Deps, group: &Group, watched: Watched) -> Result<u32, Er
         Err(error) if is_gone(&error) => BTreeSet::new(),
         Err(error) => {
             tell(Failed::Other, &trouble_of(&error)).await;
-            return Ok(found);
+            return Ok(found + 1);
         }
     };
     for (item, requests) in watched.into_values() {
+        if late() {
+            return Ok(found + 1);
+        }
         let is_in = members.contains(item.key.user.as_str());
         if is_in && item.should_be_out(now) {
             found += u32::from(is_back(deps, &item, &name).await?);
         }
         for request in requests {
-            if !is_in || request.is_taken_out() {
-                found += u32::from(is_out(deps, &item, &request, is_in).await?);
-            }
+            found += match (is_in, request.is_taken_out()) {
+                (true, false) => 0,
+                // It was said.
+                (false, true) => 1,
+                _ => u32::from(is_out(deps, &item, &request, is_in).await?),
+            };
         }
     }
     Ok(found)
+}
+
+/// What `read` reads, as often as Okta wants to be asked later and that is before `until`.
+async fn in_time<T, F>(
+    deps: &Deps,
+    until: Timestamp,
+    read: impl Fn() -> F,
+) -> Result<T, okta::Error>
+where
+    F: Future<Output = Result<T, okta::Error>>,
+{
+    let tools = &deps.tools;
+    loop {
+        let read = read().await;
+        let Err(okta::Error::Later { after, .. }) = &read else {
+            return read;
+        };
+        let at = tools.now() + after_of(*after);
+        if at >= until {
+            return read;
+        }
+        tools.clock.sleep_until(at).await;
+    }
 }
 
 /// Whether the user of `item`, whom Stint took out, is in the group again; says so if they are.
@@ -211,8 +264,7 @@ async fn is_out(
             tools.show(id, done.ours()).await;
             Ok(!is_in)
         }
-        Err(Error::Refused { .. }) => Ok(request.is_taken_out() && !is_in),
-        Err(Error::Aws(aws::Error::Moved)) => Ok(false),
+        Err(Error::Refused { .. } | Error::Aws(aws::Error::Moved)) => Ok(false),
         Err(error) => Err(error),
     }
 }

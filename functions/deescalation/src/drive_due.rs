@@ -21,6 +21,10 @@ const REQUESTS_FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// The shortest wait between two drives of one item.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
+/// The longest wait for room in Okta that is waited for also where the sweeps could do it: after one of a
+/// refusal that ends by itself, nobody stays in until the next sweep.
+const SHORT_WAIT: SignedDuration = SignedDuration::from_secs(5);
+
 /// One of the turns in which something is driven.
 type Turn<'a> = Result<SemaphorePermit<'a>, AcquireError>;
 
@@ -29,7 +33,7 @@ type Turn<'a> = Result<SemaphorePermit<'a>, AcquireError>;
 pub(crate) struct Drive {
     /// What becomes due until then is driven; the rest is left to the next sweep.
     until: Timestamp,
-    /// Whether it waits for Okta's next minute where there is no room for a removal.
+    /// Whether it waits for Okta's next minute where there is no room for a removal, or only a moment.
     waits: bool,
     /// Who should be out of a group and was not when it was last looked.
     waiting: Mutex<BTreeSet<MembershipKey>>,
@@ -61,6 +65,10 @@ impl Drive {
             waiting: Mutex::default(),
             missed: AtomicUsize::new(0),
         }
+    }
+
+    fn waits_for(&self, wait: SignedDuration) -> bool {
+        self.waits || wait <= SHORT_WAIT
     }
 
     fn keys(&self) -> MutexGuard<'_, BTreeSet<MembershipKey>> {
@@ -105,7 +113,8 @@ async fn drive_until(deps: Deps, mut due: Due, drive: Arc<Drive>) -> Result<(), 
                 return Err(error);
             }
         }
-        if !drive.waits && deps.tools.okta.room_to_remove().is_err() {
+        let room = deps.tools.okta.room_to_remove();
+        if room.is_err_and(|wait| !drive.waits_for(after_of(wait))) {
             return Ok(());
         }
     }
@@ -143,7 +152,7 @@ async fn drive_membership_once(
     };
     let item = tools.table.membership(key).await?;
     let over = item.filter(is_left_in).map(|item| item.key);
-    let Some(turn) = with_room(deps, drive, turn, over.as_ref()).await else {
+    let Some(turn) = with_room(deps, drive, turn, over.as_ref(), REQUESTS_FIRST).await else {
         return Ok(None);
     };
     let (item, untold) = drive_membership(tools, key).await?;
@@ -179,7 +188,7 @@ async fn drive_request_once(
     let over = request
         .membership()
         .filter(|_| is_over(&request, tools.now()));
-    let Some(turn) = with_room(deps, drive, turn, over.as_ref()).await else {
+    let Some(turn) = with_room(deps, drive, turn, over.as_ref(), SignedDuration::ZERO).await else {
         return Ok(None);
     };
     let (done, again) = drive_request(tools, &request).await?;
@@ -226,34 +235,43 @@ async fn turn<'a>(deps: &'a Deps, at: Timestamp, drive: &Drive) -> Option<Turn<'
 }
 
 /// The `turn` itself, or one with room in Okta if a membership is `over`; none if there is none in time.
+/// Whoever has to wait for room waits `more` than that.
 async fn with_room<'a>(
     deps: &'a Deps,
     drive: &Drive,
     turn: Turn<'a>,
     over: Option<&MembershipKey>,
+    more: SignedDuration,
 ) -> Option<(Turn<'a>, Option<okta::Room>)> {
     let Some(key) = over else {
         return Some((turn, None));
     };
     drive.keys().insert(key.clone());
     drop(turn);
-    let (turn, room) = room_to_remove(deps, drive).await?;
+    let (turn, room) = room_to_remove(deps, drive, more).await?;
     Some((turn, Some(room)))
 }
 
 /// A turn in which Okta has room for a removal, as far as known; none if there is none in time. Whoever
 /// has announced a call has ten seconds to send it, so this comes before.
-async fn room_to_remove<'a>(deps: &'a Deps, drive: &Drive) -> Option<(Turn<'a>, okta::Room)> {
+async fn room_to_remove<'a>(
+    deps: &'a Deps,
+    drive: &Drive,
+    more: SignedDuration,
+) -> Option<(Turn<'a>, okta::Room)> {
     let tools = &deps.tools;
     loop {
         let turn = deps.turns.acquire().await;
+        if tools.now() > drive.until {
+            return None;
+        }
         let wait = match tools.okta.room_to_remove() {
             Ok(room) => return Some((turn, room)),
             Err(wait) => after_of(wait),
         };
         drop(turn);
-        let at = tools.now() + wait;
-        if !drive.waits || at > drive.until {
+        let at = tools.now() + wait + more;
+        if !drive.waits_for(wait) || at > drive.until {
             return None;
         }
         tools.clock.sleep_until(at).await;

@@ -19,14 +19,14 @@ pub(crate) struct Asked {
     to: HandOver,
 }
 
-/// What `event` asks for, if it asks for that; what is wrong with it, if anything is.
+/// What `event` asks for, if it asks for that in this version; what is wrong with it, if anything is.
 pub(crate) fn read(event: &Value) -> Option<Result<Asked, String>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Written {
-        /// May be left out: people type this.
-        #[serde(default = "crate::known")]
-        v: u32,
+        /// May be left out: people type this. It was looked at before.
+        #[serde(default, rename = "v")]
+        _v: u32,
         hand_over: Named,
     }
     #[derive(Deserialize)]
@@ -37,9 +37,11 @@ pub(crate) fn read(event: &Value) -> Option<Result<Asked, String>> {
         reason: String,
     }
     event.get("hand_over")?;
+    if event.get("v").is_some_and(|v| *v != known()) {
+        return None;
+    }
     let written = match Written::deserialize(event) {
-        Ok(written) if written.v == known() => written,
-        Ok(other) => return Some(Err(format!("`v` is {}, not {}", other.v, known()))),
+        Ok(written) => written,
         Err(error) => return Some(Err(error.to_string())),
     };
     let Named {

@@ -164,15 +164,30 @@ async fn invoke(State(surface): State<Surface>, body: Bytes) -> Result<Json<Valu
     struct Invoke {
         function: Function,
         event: Value,
+        #[serde(default = "waits")]
+        wait: bool,
     }
-    let Invoke { function, event } = serde_json::from_value(read(&body)?).map_err(|error| {
+    let Invoke {
+        function,
+        event,
+        wait,
+    } = serde_json::from_value(read(&body)?).map_err(|error| {
         let hint = r#"send {"function":"deescalation","event":{"end_all":{"expect":1}}}"#;
         Nonsense::new(error.to_string(), hint)
     })?;
+    if !wait {
+        surface.handoffs.hand(function, &event);
+        return Ok(Json(json!({})));
+    }
     Ok(Json(match surface.handoffs.invoke(function, event).await {
         Ok(answer) => json!({ "answer": answer }),
         Err(error) => json!({ "error": error }),
     }))
+}
+
+/// Whether whoever asks waits for the answer, where they do not say.
+fn waits() -> bool {
+    true
 }
 
 /// What Slack sends, as API Gateway takes it.

@@ -86,8 +86,12 @@ impl Tools {
                     seen_out: true,
                     okta_request_id: done.request_id,
                 },
+                // The removal itself was taken.
                 Err(error) => Answer::Unclear {
-                    trouble: trouble_of(&error),
+                    trouble: Trouble {
+                        error: error.to_string(),
+                        hint: BY_ITSELF.to_owned(),
+                    },
                 },
             },
             (CallKind::Remove, Err(okta::Error::Missing { reason, .. })) => {

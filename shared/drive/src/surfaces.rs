@@ -195,15 +195,20 @@ impl Tools {
             Recipient::ErrorChannel => {
                 let channel = request.error_channel.as_str();
                 let trouble = match &owed.notice {
-                    Notice::Trouble(trouble) => trouble.clone(),
-                    _ => request.trouble.clone().unwrap_or_default(),
+                    Notice::Trouble(trouble) => Some(trouble),
+                    Notice::Failed => request.trouble.as_ref(),
+                    _ => None,
                 };
                 let what = match request.state {
                     State::Deescalating => Failed::Removal,
                     State::Active => Failed::Drift,
                     _ => Failed::Other,
                 };
-                let told = self.report(slack, channel, what, &trouble, &message).await;
+                let told = match trouble {
+                    Some(trouble) => self.report(slack, channel, what, trouble, &message).await,
+                    // What somebody decided is told each time.
+                    None => slack.post_message(channel, &message).await.map(drop),
+                };
                 (channel, told)
             }
             Recipient::Requester => {

@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod administrator;
 mod shown;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+pub use administrator::CloudFormation;
 pub use shown::Copy;
 
 /// Asks, in every test.

@@ -68,7 +68,7 @@ async fn ten_thousand_end_in_a_minute_and_okta_takes_five_hundred_a_minute() {
     let scenario = Scenario {
         grants: 10_000,
         limit: 500,
-        schedules: false,
+        schedules: true,
     };
     keep(&run(scenario).await, "load-10000");
 }

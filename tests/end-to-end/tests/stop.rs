@@ -1,74 +1,7 @@
 //! Every grant ended at once, and the stack that is not deleted while anybody is held in.
 
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a test ends where something is not as it should be"
-)]
-
-use axum::Router;
-use axum::extract::State;
-use axum::routing::put;
-use end_to_end::{ALICE, BOB, CAROL, HOUR, PROD, STAGING, Stint, words};
+use end_to_end::{ALICE, BOB, CAROL, CloudFormation, HOUR, PROD, STAGING, Stint, words};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-
-/// Invokes `deescalation` as an administrator of AWS can; its answer.
-async fn invoke(stint: &Stint, event: Value) -> Value {
-    let asked = json!({"function": "deescalation", "event": event});
-    let answered = stint.post("invoke", asked).await;
-    assert_eq!(answered["error"], Value::Null, "{answered}");
-    answered["answer"].clone()
-}
-
-/// What comes of `work`, which waits for time to go on.
-async fn while_time_goes_on<T>(stint: &Stint, work: impl Future<Output = T>) -> T {
-    let time = async {
-        loop {
-            stint.advance(1).await;
-        }
-    };
-    tokio::select! {
-        done = work => done,
-        () = time => unreachable!("time goes on for good"),
-    }
-}
-
-/// What CloudFormation hears.
-struct CloudFormation {
-    url: String,
-    heard: UnboundedReceiver<Value>,
-}
-
-impl CloudFormation {
-    async fn start() -> Self {
-        async fn hear(State(heard): State<UnboundedSender<Value>>, body: String) {
-            let body = serde_json::from_str(&body).expect("JSON");
-            heard.send(body).expect("somebody listens");
-        }
-        let (tell, heard) = unbounded_channel();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/answer", listener.local_addr().expect("one"));
-        let router = Router::new().route("/answer", put(hear)).with_state(tell);
-        tokio::spawn(async { axum::serve(listener, router).await });
-        Self { url, heard }
-    }
-
-    /// Tells `deescalation` what becomes of the stack; what it answers.
-    async fn ask(&mut self, stint: &Stint, what: &str) -> Value {
-        let event = json!({
-            "RequestType": what, "ServiceToken": "arn:aws:lambda:us-east-1:123456789012:function:x",
-            "ResponseURL": self.url, "StackId": "arn:aws:cloudformation:us-east-1:1:stack/stint/1",
-            "RequestId": "1", "ResourceType": "Custom::NobodyHeldIn",
-            "LogicalResourceId": "NobodyHeldIn", "PhysicalResourceId": "nobody-held-in",
-            "ResourceProperties": {}, "OldResourceProperties": {},
-        });
-        let answer = while_time_goes_on(stint, invoke(stint, event)).await;
-        assert_eq!(answer, Value::Null);
-        self.heard.recv().await.expect("an answer")
-    }
-}
 
 #[tokio::test]
 async fn every_grant_is_ended_if_the_number_of_people_is_right() {
@@ -77,14 +10,20 @@ async fn every_grant_is_ended_if_the_number_of_people_is_right() {
     let staging = stint.grant("Staging", "1 hour").await;
     let pending = stint.ask(CAROL, "Prod", "30 minutes").await.expect("one");
 
-    let answer = invoke(&stint, json!({"end_all": {"expect": 2}})).await;
+    let answer = stint
+        .invoke(json!({"end_all": {"expect": 2}}))
+        .await
+        .expect("an answer");
     assert_eq!(
         answer,
         json!({"refused": "1 person is in groups through Stint, expected 2: nothing was changed"})
     );
     assert_eq!(stint.standing(&prod).await, "active");
 
-    let answer = invoke(&stint, json!({"v": 1, "end_all": {"expect": 1}})).await;
+    let answer = stint
+        .invoke(json!({"v": 1, "end_all": {"expect": 1}}))
+        .await
+        .expect("an answer");
     assert_eq!(answer, json!({"people": 1, "grants": 2, "left": 0}));
     for (grant, group) in [(&prod, PROD), (&staging, STAGING)] {
         assert_eq!(stint.standing(grant).await, "ended/stopped");
@@ -117,8 +56,8 @@ async fn who_cannot_be_removed_yet_is_counted_and_removed_later() {
         json!({"system": "okta", "match": "DELETE /api/v1/groups", "status": 500, "times": 0});
     stint.fault(removal).await;
 
-    let asked = invoke(&stint, json!({"end_all": {"expect": 1}}));
-    let answer = while_time_goes_on(&stint, asked).await;
+    let asked = stint.invoke(json!({"end_all": {"expect": 1}}));
+    let answer = stint.while_time_goes_on(asked).await.expect("an answer");
     assert_eq!(answer, json!({"people": 1, "grants": 1, "left": 1}));
     assert_eq!(stint.standing(&grant).await, "deescalating/stopped");
 

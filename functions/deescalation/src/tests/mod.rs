@@ -6,6 +6,9 @@ use super::{Woken, read};
 
 const REQUEST: &str = include_str!("v1/request.json");
 const SWEEP: &str = include_str!("v1/sweep.json");
+const DRIFT: &str = include_str!("v1/drift.json");
+const HAND_OVER: &str = include_str!("v1/hand_over.json");
+const HAND_OVER_AS_TYPED: &str = include_str!("v1/hand_over_as_typed.json");
 const END_ALL: &str = include_str!("v1/end_all.json");
 const END_ALL_AS_TYPED: &str = include_str!("v1/end_all_as_typed.json");
 const CLOUDFORMATION: &str = include_str!("v1/cloudformation.json");
@@ -19,6 +22,9 @@ fn every_event_is_read() {
     let woken = |text| read(file(text)).unwrap();
     assert!(matches!(woken(REQUEST), Woken::Request(id) if id.as_str() == "T0123ABCD-V0456EFGH"));
     assert!(matches!(woken(SWEEP), Woken::Sweep));
+    assert!(matches!(woken(DRIFT), Woken::Drift));
+    assert!(matches!(woken(HAND_OVER), Woken::HandOver(Ok(_))));
+    assert!(matches!(woken(HAND_OVER_AS_TYPED), Woken::HandOver(Ok(_))));
     assert!(matches!(woken(END_ALL), Woken::EndAll(_)));
     assert!(matches!(woken(END_ALL_AS_TYPED), Woken::EndAll(_)));
     for what in ["Create", "Update", "Delete"] {
@@ -30,17 +36,17 @@ fn every_event_is_read() {
 }
 
 #[test]
-fn the_sweep_of_the_stack_is_this_one() {
+fn what_the_stack_wakes_it_with_is_this() {
     let template = include_str!("../../../../template.yaml");
-    let input = file(SWEEP)
-        .to_string()
-        .replace(r#""sweep":true,"v":1"#, r#""v":1,"sweep":true"#);
-    assert!(template.contains(&format!("Input: '{input}'")), "{input}");
+    for text in [SWEEP, DRIFT] {
+        let input = text.trim().replace(' ', "");
+        assert!(template.contains(&format!("Input: '{input}'")), "{input}");
+    }
 }
 
 #[test]
 fn an_event_of_another_version_is_an_error() {
-    for text in [REQUEST, SWEEP, END_ALL] {
+    for text in [REQUEST, SWEEP, DRIFT, HAND_OVER, END_ALL] {
         for v in [json!(2), json!("1"), Value::Null] {
             let mut event = file(text);
             event["v"] = v.clone();

@@ -54,6 +54,9 @@ impl At<'_> {
         if request.state != State::Active {
             return Err(Refusal::MovedOn(request.state));
         }
+        if request.is_taken_out() {
+            return Err(Refusal::TakenOut);
+        }
         let item = membership.filter(|item| item.holders.contains(&request.id));
         let item = item.ok_or(Refusal::UnderWay)?;
         let others = item.holders.iter().filter(|it| **it != request.id);

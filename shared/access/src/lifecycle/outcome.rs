@@ -93,8 +93,11 @@ pub enum Refusal {
     #[error("it is held by other requests too: {}", named(.0))]
     HeldToo(Vec<RequestId>),
     /// A call for the membership is under way, or Okta was not seen to agree yet.
-    #[error("a call to Okta is under way")]
+    #[error("a call to Okta is under way, or Okta was not seen to agree yet")]
     UnderWay,
+    /// Somebody else took the user out of the group.
+    #[error("the user was taken out of the group")]
+    TakenOut,
     /// Okta must be read first, then the event tried again.
     #[error("Okta must be read first")]
     LookFirst,

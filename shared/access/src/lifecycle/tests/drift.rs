@@ -197,3 +197,12 @@ fn what_others_hold_or_what_is_under_way_is_not_handed_over() {
     world.recover(seconds(2 * HOUR));
     assert!(!world.member);
 }
+
+#[test]
+fn who_was_taken_out_is_not_handed_over() {
+    let mut world = active();
+    world.pass(LATE, true);
+    seen(&mut world, false).unwrap();
+    let refused = world.step(Some(&id()), &hand_over());
+    assert_eq!(refused, Err(Refusal::TakenOut));
+}
