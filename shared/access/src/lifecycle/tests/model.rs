@@ -23,7 +23,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::{CallKind, Membership, State, Why};
 use recovery::{Known, ends_well};
-use system::{Fate, Promise, Stage, Step, System, Task, User};
+use system::{Fate, Promise, Reason, Stage, Step, System, Task, User};
 
 /// The longest wait that is no end of a grant: whatever is unfinished is due by then.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
@@ -35,10 +35,10 @@ struct Scenario {
     begins: Vec<Vec<Step>>,
     /// How much an administrator does by hand.
     hands: u8,
-    /// Whether a second request can be asked for.
-    second: bool,
-    /// Whether it extends the first.
-    extends: bool,
+    /// Whether memberships are handed over.
+    hands_over: bool,
+    /// What a second request can be.
+    second: Second,
     /// How many functions can have loaded and not written yet.
     workers: usize,
     /// Whether decisions and answers are told apart where they do not differ in who is in the group.
@@ -47,6 +47,21 @@ struct Scenario {
     depth: usize,
     /// The states that must be among them.
     reaches: &'static [&'static str],
+}
+
+impl Scenario {
+    fn extends(&self) -> bool {
+        self.second == Second::Extension
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Second {
+    None,
+    /// For the same membership.
+    Another,
+    /// An extension of the first.
+    Extension,
 }
 
 /// A scenario that is looked through.
@@ -64,7 +79,8 @@ impl Model for Explored {
     type Action = Step;
 
     fn init_states(&self) -> Vec<System> {
-        let Scenario { hands, extends, .. } = self.scenario;
+        let hands = self.scenario.hands;
+        let extends = self.scenario.extends();
         let begins = self.scenario.begins.iter().map(|steps| {
             let mut system = System::new();
             system.hands = hands;
@@ -82,7 +98,7 @@ impl Model for Explored {
         }
         for (r, request) in system.requests.iter().enumerate() {
             match request.as_ref().map(|it| it.state) {
-                None if r == 0 || self.scenario.second => steps.push(Step::Ask(r)),
+                None if r == 0 || self.scenario.second != Second::None => steps.push(Step::Ask(r)),
                 Some(state) if !state.is_final() => self.on_request(r, state, steps),
                 _ => {}
             }
@@ -131,7 +147,7 @@ impl Model for Explored {
     }
 
     fn next_state(&self, system: &System, step: Step) -> Option<System> {
-        let next = system.after(&step, self.scenario.extends)?;
+        let next = system.after(&step, self.scenario.extends())?;
         Some(System {
             steps: system.steps + 1,
             ..next
@@ -159,6 +175,10 @@ impl Model for Explored {
             Property::always(
                 "nobody longer than was approved",
                 |all: &Self, it: &System| all.holds(it.broken != Some(Promise::NotLonger)),
+            ),
+            Property::always(
+                "nobody shorter than was approved",
+                |all: &Self, it: &System| all.holds(it.broken != Some(Promise::NotShorter)),
             ),
             Property::always("what is settled is so", |all: &Self, it: &System| {
                 all.holds(is_settled_truly(it))
@@ -210,12 +230,14 @@ impl Explored {
         }
         steps.push(Step::Do(Task::Escalate(r)));
         steps.push(Step::Revoke(r));
+        if self.scenario.hands_over {
+            steps.push(Step::Do(Task::HandOver(r)));
+        }
         if all {
             steps.extend([Step::Withdraw(r), Step::Stop(r)]);
-            for mendable in [false, true] {
-                let request = r;
-                steps.push(Step::Unfit { request, mendable });
-            }
+            let request = r;
+            let refrains = Reason::ALL.map(|reason| Step::Refrain { request, reason });
+            steps.extend(refrains);
         }
     }
 
@@ -228,9 +250,8 @@ impl Explored {
                 steps.push(Step::Write { worker });
             }
             if self.scenario.all && matches!(at_work.task, Task::Escalate(_)) {
-                for mendable in [false, true] {
-                    steps.push(Step::FindUnfit { worker, mendable });
-                }
+                let late = Reason::ALL.map(|reason| Step::RefrainLate { worker, reason });
+                steps.extend(late);
             }
         }
         if system.workers.len() == self.scenario.workers {
@@ -241,6 +262,9 @@ impl Explored {
             if state.is_some_and(|it| it != State::Pending && !it.is_final()) {
                 steps.push(Step::Load(Task::Escalate(r)));
                 steps.push(Step::Load(Task::Deescalate(r)));
+                if self.scenario.hands_over {
+                    steps.push(Step::Load(Task::HandOver(r)));
+                }
             }
         }
         if system.ledger.is_some() {
@@ -383,6 +407,13 @@ const REACHES: &[(&str, Is)] = &[
     ("removed by hand", |_, it| {
         is(it, 0, State::Active) && !it.is_in()
     }),
+    ("handed over and left alone", |_, it| {
+        let is_done = it.requests.iter().flatten().all(|it| it.state.is_final());
+        is_done && it.ledger.is_none() && it.user == User::HandedOver
+    }),
+    ("handed over, and asked for once more", |_, it| {
+        it.user == User::HandedOver && is_over(it, 1, Why::AlreadyMember)
+    }),
     ("the extension takes over", |_, it| {
         is_over(it, 0, Why::Superseded) && is(it, 1, State::Active)
     }),
@@ -470,8 +501,8 @@ fn scenario(name: &'static str, depth: usize) -> Scenario {
         name,
         begins: Vec::new(),
         hands: 0,
-        second: false,
-        extends: false,
+        hands_over: false,
+        second: Second::None,
         workers: 2,
         all: false,
         depth,
@@ -520,7 +551,7 @@ fn two_requests() {
             [approved(0), approved(1)].concat(),
             [active(0), approved(1)].concat(),
         ],
-        second: true,
+        second: Second::Another,
         reaches: &["two hold it", "one over, the other holds it"],
         ..scenario("two-requests", 7)
     });
@@ -530,8 +561,7 @@ fn two_requests() {
 fn an_extension() {
     explore(Scenario {
         begins: vec![[active(0), approved(1)].concat()],
-        second: true,
-        extends: true,
+        second: Second::Extension,
         reaches: &["the extension takes over", "one over, the other holds it"],
         ..scenario("an-extension", 7)
     });
@@ -545,7 +575,7 @@ fn a_standing_member() {
             [approved(0), vec![Step::AddByHand]].concat(),
         ],
         hands: 2,
-        second: true,
+        second: Second::Another,
         reaches: &["a member already", "added by hand and left alone"],
         ..scenario("a-standing-member", 9)
     });
@@ -556,12 +586,32 @@ fn an_administrator() {
     explore(Scenario {
         begins: vec![approved(0), active(0)],
         hands: 1,
-        second: true,
+        second: Second::Another,
         reaches: &[
             "a member already",
             "added by hand and left alone",
             "removed by hand",
         ],
         ..scenario("an-administrator", 8)
+    });
+}
+
+#[test]
+fn a_hand_over() {
+    explore(Scenario {
+        begins: vec![
+            approved(0),
+            active(0),
+            [active(0), approved(1)].concat(),
+            [active(0), vec![Step::Revoke(0)]].concat(),
+        ],
+        hands_over: true,
+        second: Second::Another,
+        reaches: &[
+            "handed over and left alone",
+            "handed over, and asked for once more",
+            "one over, the other holds it",
+        ],
+        ..scenario("a-hand-over", 7)
     });
 }

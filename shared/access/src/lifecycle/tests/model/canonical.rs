@@ -87,6 +87,7 @@ impl System {
                 key.byte(4);
                 key.place(self.calls.iter().position(|it| it.id == *id));
             }
+            Task::HandOver(r) => key.bytes.extend([5, u8::from(*r == 1)]),
         }
         key.byte(match worker.look {
             None => 0,

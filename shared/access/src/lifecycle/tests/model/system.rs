@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::world::{self, HOUR, World, permit};
 use crate::membership::back_off;
 use crate::{
-    Action, Answer, CALL_LIFE, CallKind, Click, ESCALATION_LIMIT, Effect, Event, Group, Loaded,
-    Look, Membership, MembershipChange, OktaUser, Org, Person, REMOVAL_MEMORY, Request, RequestId,
-    SlackUser, Stamp, State, Submission, Transition, transition,
+    Action, Answer, CALL_LIFE, CallKind, Click, ESCALATION_LIMIT, Effect, Event, Group, HandOver,
+    Loaded, Look, Membership, MembershipChange, OktaUser, Org, Person, REMOVAL_MEMORY, Request,
+    RequestId, SlackUser, Stamp, State, Submission, Transition, Why, transition,
 };
 
 /// How many requests of the membership there may be.
@@ -52,6 +52,8 @@ pub(super) enum User {
     InByHand,
     /// An administrator put them in, and Stint had nothing under way: whoever looks sees it.
     Standing,
+    /// Their membership was handed over: it is theirs for good.
+    HandedOver,
 }
 
 /// A call on its way to Okta, or back.
@@ -108,6 +110,20 @@ pub(super) enum Task {
     Deescalate(usize),
     Ledger,
     Record(Stamp),
+    HandOver(usize),
+}
+
+/// A reason not to call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// There may be none in a moment.
+    ForNow,
+    Mendable,
+    ForGood,
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 3] = [Self::ForNow, Self::Mendable, Self::ForGood];
 }
 
 /// What is true of a request, whatever it says of itself.
@@ -130,6 +146,7 @@ pub(super) enum Promise {
     NobodyWithoutYes,
     EndNeverMoves,
     NotLonger,
+    NotShorter,
 }
 
 /// Something that happens.
@@ -158,14 +175,14 @@ pub(super) enum Step {
         worker: usize,
     },
     /// `escalation` finds a reason not to call, and nobody comes between.
-    Unfit {
+    Refrain {
         request: usize,
-        mendable: bool,
+        reason: Reason,
     },
     /// The same, some time after it loaded.
-    FindUnfit {
+    RefrainLate {
         worker: usize,
-        mendable: bool,
+        reason: Reason,
     },
     /// A call goes to Okta, its answer comes back and is recorded, and nobody comes between.
     Finish {
@@ -280,16 +297,16 @@ impl System {
                 let worker = self.workers.remove(*worker);
                 self.write(&worker)
             }
-            Step::Unfit { request, mendable } => {
+            Step::Refrain { request, reason } => {
                 let worker = self.load(&Task::Escalate(*request))?;
-                self.happen(Some(*request), &worker.loaded, &unfit(*mendable))
+                self.happen(Some(*request), &worker.loaded, &refrain(*reason))
             }
-            Step::FindUnfit { worker, mendable } => {
+            Step::RefrainLate { worker, reason } => {
                 let worker = self.workers.remove(*worker);
                 let Task::Escalate(r) = worker.task else {
                     return None;
                 };
-                self.happen(Some(r), &worker.loaded, &unfit(*mendable))
+                self.happen(Some(r), &worker.loaded, &refrain(*reason))
             }
             Step::Finish { call, fate } => self.finish(*call, *fate),
             Step::Land { call } => {
@@ -325,7 +342,7 @@ impl System {
     pub(super) fn load(&self, task: &Task) -> Option<Worker> {
         let (about, look) = match task {
             Task::Escalate(r) => (Some(*r), None),
-            Task::Deescalate(r) => (Some(*r), Some(Look::Skipped)),
+            Task::Deescalate(r) | Task::HandOver(r) => (Some(*r), Some(Look::Skipped)),
             Task::Ledger => (None, Some(Look::Skipped)),
             Task::Record(id) => {
                 let sent = self.calls.iter().find(|it| it.id == *id)?;
@@ -360,7 +377,7 @@ impl System {
                 is_open.then_some(worker)
             }
             Task::Ledger => worker.loaded.membership.is_some().then_some(worker),
-            Task::Record(_) => Some(worker),
+            Task::Record(_) | Task::HandOver(_) => Some(worker),
         }
     }
 
@@ -384,6 +401,13 @@ impl System {
                 };
                 let sent = self.calls.remove(at);
                 self.answer(&sent, &worker.loaded, fate)
+            }
+            Task::HandOver(r) => {
+                self.happen(Some(*r), &worker.loaded, &hand_over())?;
+                if self.is_in() {
+                    self.user = User::HandedOver;
+                }
+                Some(())
             }
         }
     }
@@ -430,7 +454,11 @@ impl System {
         } else {
             Stage::Landed
         };
-        if adds {
+        if self.user == User::HandedOver {
+            // Nothing that Stint does makes it less theirs.
+            let taken = (!adds).then_some(Promise::OnlyWhatWePutIn);
+            self.broken = self.broken.or(taken);
+        } else if adds {
             self.user = User::In;
         } else if self.is_in() {
             self.user = User::Out;
@@ -604,7 +632,7 @@ impl System {
 
     pub(super) fn about(&self, worker: &Worker) -> Option<usize> {
         match &worker.task {
-            Task::Escalate(r) | Task::Deescalate(r) => Some(*r),
+            Task::Escalate(r) | Task::Deescalate(r) | Task::HandOver(r) => Some(*r),
             Task::Ledger => None,
             Task::Record(id) => self.calls.iter().find(|it| it.id == *id)?.by,
         }
@@ -696,7 +724,7 @@ impl System {
 
     /// Whether the user is in the group.
     pub(super) fn is_in(&self) -> bool {
-        matches!(self.user, User::In | User::InByHand | User::Standing)
+        !matches!(self.user, User::Out | User::OutByHand)
     }
 
     /// Whether the user is in the group and no administrator put them there.
@@ -725,7 +753,7 @@ impl System {
             let Effect::Send { kind, .. } = effect else {
                 continue;
             };
-            if self.user == User::Standing {
+            if matches!(self.user, User::Standing | User::HandedOver) {
                 broken = Some(Promise::OnlyWhatWePutIn);
             }
             match (kind, about, &step.request) {
@@ -752,7 +780,7 @@ impl System {
                 (CallKind::Add, _, _) => broken = Some(Promise::NobodyWithoutYes),
             }
         }
-        self.broken = broken;
+        self.broken = self.broken.or(broken);
     }
 
     fn watch_request(
@@ -801,6 +829,13 @@ impl System {
         {
             broken = Some(Promise::NotLonger);
         }
+        let is_elapsed = |it: &Request| it.why == Some(Why::Elapsed);
+        if is_elapsed(next)
+            && !before.is_some_and(is_elapsed)
+            && was.is_none_or(|end| end > self.now)
+        {
+            broken = Some(Promise::NotShorter);
+        }
         if next.state == State::Pending || next.state.is_final() {
             (truth.yes, truth.tried) = (false, 0);
         }
@@ -834,11 +869,25 @@ fn answer(fate: Fate) -> Answer {
     }
 }
 
-fn unfit(mendable: bool) -> Event {
-    Event::Unfit {
-        mendable,
-        trouble: crate::Trouble::default(),
+fn refrain(reason: Reason) -> Event {
+    let trouble = crate::Trouble::default();
+    match reason {
+        Reason::ForNow => Event::Postpone {
+            after: SignedDuration::from_secs(1),
+            trouble,
+        },
+        Reason::Mendable | Reason::ForGood => Event::Unfit {
+            mendable: reason == Reason::Mendable,
+            trouble,
+        },
     }
+}
+
+fn hand_over() -> Event {
+    Event::HandOver(HandOver {
+        by: String::new(),
+        reason: String::new(),
+    })
 }
 
 /// The request without what has no influence on who is in the group: its words, its card, its
@@ -852,7 +901,7 @@ fn bare(mut request: Request) -> Request {
     request.cards.clear();
     request.owed.clear();
     request.attempts = 0;
-    (request.trouble, request.decision) = (None, None);
+    (request.trouble, request.decision, request.handed_over) = (None, None, None);
     (request.surfaces_at, request.remind_at, request.fallback_at) = (None, None, None);
     request
 }
