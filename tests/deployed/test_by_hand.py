@@ -111,8 +111,17 @@ def test_everybody_is_shown_and_taken_out(ruin: Ruin) -> None:
     assert wrong.returncode == 1 and "NOT taken out: Okta answered 401" in wrong.stdout
     assert "2 memberships, 2 of them left" in wrong.stdout
 
-    removed = ruin.run("--remove", token=OKTA_SECRET["okta_api_token"])
+    token = OKTA_SECRET["okta_api_token"]
+    nowhere = ruin.run("--remove", "--okta", f"{ruin.outside.url}/elsewhere", token=token)
+    assert nowhere.returncode == 1 and "nothing of Okta is at that address" in nowhere.stdout
+    assert "00u1alice" in ruin.members(PROD)
+
+    # The first call is refused, as there were too many.
+    limit = {"system": "okta", "match": "DELETE /api/v1/groups", "status": 429, "times": 1}
+    ruin.outside.post("faults", limit)
+    removed = ruin.run("--remove", token=token)
     assert removed.returncode == 0, removed.stdout + removed.stderr
+    assert removed.stdout.count("Okta takes no more for the moment") == 1
     assert removed.stdout.count("taken out") == 2
     assert "2 memberships, 0 of them left" in removed.stdout
     assert ruin.members(PROD) == standing
