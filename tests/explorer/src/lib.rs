@@ -23,5 +23,5 @@ mod run;
 pub mod settings;
 
 pub use exploration::Exploration;
-pub use plan::{Hold, How, Key, Plan};
-pub use run::Run;
+pub use plan::{Handler, Hold, How, Key, Plan};
+pub use run::{Run, named};

@@ -1,6 +1,6 @@
 //! Who stands at the border between the functions and everything outside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::SignedDuration;
@@ -11,9 +11,6 @@ use tokio::sync::oneshot;
 /// How much later a call takes effect whose caller has died. A function that announced a call to Okta
 /// sends it within 10 s and waits 10 s for the answer.
 const LATE: SignedDuration = SignedDuration::from_secs(15);
-
-/// Stands for an environment that handles something else now.
-const GONE: u64 = u64::MAX;
 
 /// Lets everything pass until it is armed; counts what passes then, and strikes where it was told to.
 #[derive(Debug, Default)]
@@ -26,11 +23,9 @@ struct State {
     death: Option<(Key, How)>,
     /// Which event is delivered twice, and how much later.
     twice: Option<(usize, SignedDuration)>,
-    holds: Vec<(Hold, Holding)>,
+    hold: Option<(Hold, Holding)>,
     calls: Vec<Key>,
     counts: BTreeMap<(String, String), usize>,
-    /// The environments that have called something since they began, in that order.
-    seen: Vec<(String, u64)>,
     events: usize,
     has_struck: bool,
 }
@@ -59,19 +54,30 @@ pub enum How {
     Refused,
 }
 
-/// Where a function waits: one invocation of it, at one of its calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
+/// A handler: of the invocations of a function with such an event, the one that first calls something once
+/// the plan is armed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handler {
     /// Which function.
     pub function: &'static str,
-    /// Which of its invocations, in the order in which they first call something once the plan is armed.
-    pub invocation: usize,
+    /// A member that the event has.
+    pub event: &'static str,
+}
+
+/// Where a function waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Which handler.
+    pub handler: Handler,
     /// Before which of its calls.
     pub call: usize,
 }
 
 #[derive(Debug, Default)]
 struct Holding {
+    /// The environments that handle such an event now.
+    handling: BTreeSet<u64>,
+    /// The one that is it, or was.
     environment: Option<u64>,
     calls: usize,
     release: Option<oneshot::Sender<()>>,
@@ -104,15 +110,12 @@ impl Plan {
         })
     }
 
-    /// Functions wait at `holds` until they are released.
+    /// A handler waits at `hold` until it is released.
     #[must_use]
-    pub fn holding(holds: Vec<Hold>) -> Self {
-        let holds = holds
-            .into_iter()
-            .map(|it| (it, Holding::default()))
-            .collect();
+    pub fn holding(hold: Hold) -> Self {
+        let hold = Some((hold, Holding::default()));
         Self::of(State {
-            holds,
+            hold,
             ..State::default()
         })
     }
@@ -126,7 +129,7 @@ impl Plan {
     pub fn disarm(&self) {
         let mut state = self.state();
         state.is_armed = false;
-        for (_, holding) in &mut state.holds {
+        if let Some((_, holding)) = &mut state.hold {
             holding.release = None;
         }
     }
@@ -149,19 +152,17 @@ impl Plan {
         self.state().events
     }
 
-    /// Whether the function of the hold number `hold` waits.
+    /// Whether the handler waits that is to be held.
     #[must_use]
-    pub fn is_held(&self, hold: usize) -> bool {
+    pub fn is_held(&self) -> bool {
         let state = self.state();
-        state
-            .holds
-            .get(hold)
-            .is_some_and(|it| it.1.release.is_some())
+        let hold = state.hold.as_ref();
+        hold.is_some_and(|it| it.1.release.is_some())
     }
 
-    /// Lets the function of the hold number `hold` go on.
-    pub fn release(&self, hold: usize) {
-        if let Some((_, holding)) = self.state().holds.get_mut(hold) {
+    /// Lets the handler go on that waits.
+    pub fn release(&self) {
+        if let Some((_, holding)) = &mut self.state().hold {
             holding.release = None;
         }
     }
@@ -176,14 +177,16 @@ impl Plan {
 }
 
 impl Gate for Plan {
-    fn begins(&self, environment: u64, _: &str, _: &Value) {
+    fn begins(&self, environment: u64, function: &str, event: &Value) {
         let mut state = self.state();
+        let Some((Hold { handler, .. }, holding)) = &mut state.hold else {
+            return;
+        };
         // What it calls from now on is another invocation's.
-        for seen in state.seen.iter_mut().filter(|it| it.1 == environment) {
-            seen.1 = GONE;
-        }
-        for (_, holding) in &mut state.holds {
-            holding.environment.take_if(|it| *it == environment);
+        holding.handling.remove(&environment);
+        let is_such = handler.function == function && event.get(handler.event).is_some();
+        if is_such && holding.environment != Some(environment) {
+            holding.handling.insert(environment);
         }
     }
 
@@ -201,21 +204,10 @@ impl Gate for Plan {
             nth: *nth,
         };
         state.calls.push(key.clone());
-        let caller = (call.function.clone(), call.environment);
-        if !state.seen.contains(&caller) {
-            state.seen.push(caller);
-            let same = state.seen.iter().filter(|it| it.0 == call.function);
-            let invocation = same.count();
-            let begins =
-                |hold: &Hold| hold.function == call.function && hold.invocation == invocation;
-            for (_, holding) in state.holds.iter_mut().filter(|it| begins(&it.0)) {
-                holding.environment = Some(call.environment);
-            }
-        }
-        for (hold, holding) in &mut state.holds {
-            if holding.environment != Some(call.environment) {
-                continue;
-            }
+        if let Some((hold, holding)) = &mut state.hold
+            && holding.handling.contains(&call.environment)
+            && *holding.environment.get_or_insert(call.environment) == call.environment
+        {
             holding.calls += 1;
             if holding.calls == hold.call {
                 let (release, released) = oneshot::channel();

@@ -11,13 +11,24 @@ use crate::Key;
 use crate::run::text;
 
 /// How long after its end nobody may be in any more.
-const BOUND_S: i64 = 90;
+pub(crate) const BOUND_S: i64 = 90;
 
 /// Who is in which group without Stint.
 const STANDING: [(&str, &str); 1] = [("00g2prodadmins", "00u4dave")];
 
 /// The groups of the targets that people are put into.
 const GROUPS: [&str; 2] = ["00g2prodadmins", "00g3stagingadmins"];
+
+/// The buttons of what is not over.
+const OF_WHAT_IS_OPEN: [&str; 7] = [
+    "approve",
+    "approve_note",
+    "deny",
+    "cancel",
+    "revoke",
+    "done",
+    "extend",
+];
 
 /// How long a call that was announced may take to be sent and to land.
 const CALL_S: i64 = 60;
@@ -29,6 +40,8 @@ const ESCALATION_S: i64 = 15 * 60;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     ends: BTreeMap<String, String>,
+    /// When CloudFormation was told that the stack can go.
+    pub(crate) gone_at: Option<Timestamp>,
 }
 
 /// What is broken now.
@@ -40,7 +53,7 @@ pub(crate) fn now(state: &Value, seen: &mut Seen) -> Vec<String> {
         let is_in = is_in(state, request);
         let end = time(&request["ends_at"]);
         let is_live = end.is_some_and(|end| now < end);
-        if request["state"] == "active" && is_live && !is_in {
+        if request["state"] == "active" && is_live && !is_in && !is_by_hand(state, request) {
             broken.push(format!(
                 "3: {id} is active, and its requester is not in the group"
             ));
@@ -54,6 +67,10 @@ pub(crate) fn now(state: &Value, seen: &mut Seen) -> Vec<String> {
                 broken.push(format!("6: the end of {id} moved from {known}"));
             }
         }
+        let mut elapsed = entries(state, &id).filter(|it| it["why"] == "elapsed");
+        if elapsed.any(|it| time(&it["at"]) < end) {
+            broken.push(format!("3: {id} was ended before its end"));
+        }
         if let (Some(end), Some(approved)) = (end, approved(state, &id)) {
             let longest = request["duration_s"].as_i64().unwrap_or_default();
             let latest = approved + seconds(ESCALATION_S + longest);
@@ -64,11 +81,16 @@ pub(crate) fn now(state: &Value, seen: &mut Seen) -> Vec<String> {
                 broken.push(format!("6: {id} starts before it was approved"));
             }
         }
-        if is_over_by(state, request, now - seconds(BOUND_S)) && is_in && !is_held(state, request) {
+        let is_over = is_over_by(state, request, now - seconds(BOUND_S));
+        let is_left = is_in && !is_held(state, request) && !is_by_hand(state, request);
+        if is_over && is_left && !is_handed_over(state, request) {
             broken.push(format!(
                 "1: {id} is over for 90 s, and its requester is in the group"
             ));
         }
+    }
+    if let Some(gone_at) = seen.gone_at {
+        broken.extend(gone(state, gone_at));
     }
     broken.extend(standing(state));
     broken.extend(calls(state));
@@ -76,9 +98,10 @@ pub(crate) fn now(state: &Value, seen: &mut Seen) -> Vec<String> {
     broken
 }
 
-/// Whether any request still waits for an answer.
-pub(crate) fn is_anything_pending(state: &Value) -> bool {
-    requests(state).any(|it| it["state"] == "pending")
+/// Whose requests still wait for an answer.
+pub(crate) fn who_waits(state: &Value) -> Vec<String> {
+    let pending = requests(state).filter(|it| it["state"] == "pending");
+    pending.map(|it| text(&it["requester"])).collect()
 }
 
 /// In how many seconds to look again, if anything is still to happen to a request.
@@ -112,6 +135,11 @@ pub(crate) fn at_last(state: &Value) -> Vec<String> {
                 request["due_at"]
             ));
         }
+        if request["why"] == "handed_over" && !is_in(state, request) {
+            broken.push(format!(
+                "2: the user of {id} was handed over, and taken out"
+            ));
+        }
         let card = &request["card"];
         let places = ["channels", "dms"].map(|it| state["slack"][it].as_object());
         let shown = places.into_iter().flatten().flatten().find_map(|(_, it)| {
@@ -143,14 +171,32 @@ pub(crate) fn at_last(state: &Value) -> Vec<String> {
     for schedule in schedules.filter(|it| time(&it["at"]) < now) {
         broken.push(format!("1: a schedule is left: {schedule}"));
     }
-    for group in GROUPS {
-        for member in members(state, group) {
-            if !STANDING.contains(&(group, member.as_str())) {
-                broken.push(format!("1: {member} is in {group} for good"));
+    let left =
+        through_stint(state).map(|(group, member)| format!("1: {member} is in {group} for good"));
+    broken.extend(left);
+    for (user, home) in state["slack"]["homes"].as_object().into_iter().flatten() {
+        for button in end_to_end::buttons(home) {
+            if OF_WHAT_IS_OPEN.contains(&button.as_str()) {
+                broken.push(format!("9: the Home tab of {user} still has `{button}`"));
             }
         }
     }
     broken
+}
+
+/// What has come about since the stack could be deleted.
+fn gone(state: &Value, gone_at: Timestamp) -> Vec<String> {
+    let left = through_stint(state)
+        .map(|(group, member)| format!("1: the stack is gone, and {member} is in {group}"));
+    let put = requests(state).filter(|it| {
+        let path = membership(it);
+        landed(state, "PUT", &path).any(|at| at > gone_at)
+    });
+    let put = put.map(|it| {
+        let path = membership(it);
+        format!("6: the stack is gone, and {path} was made")
+    });
+    left.chain(put).collect()
 }
 
 /// Whether somebody was put in before anything was made that wakes for the end.
@@ -243,8 +289,11 @@ fn steps(state: &Value) -> Vec<String> {
             .map(count)
             .iter()
             .sum::<usize>();
+        let yes = entries(state, &id)
+            .filter(|it| it["to"] == "approved")
+            .count();
         let is_refused = count("refuse") > 0;
-        if decisions > 1 || (decisions == 1 && count("approve") > 0 && !is_refused) {
+        if decisions > 1 || (decisions + yes > 1 && !is_refused) {
             broken.push(format!("5: {id} was decided more than once: {steps:?}"));
         }
     }
@@ -309,6 +358,38 @@ fn is_final(request: &Value) -> bool {
     !open.contains(&request["state"].as_str().unwrap_or_default())
 }
 
+/// Who is in which group, and nobody but Stint can have put them in.
+fn through_stint(state: &Value) -> impl Iterator<Item = (&'static str, String)> {
+    let all = GROUPS
+        .into_iter()
+        .flat_map(|group| members(state, group).map(move |it| (group, it)));
+    all.filter(|(group, member)| {
+        let mut same = requests(state)
+            .filter(|it| it["group_id"] == *group && it["okta_user"] == member.as_str());
+        let is_meant = same.any(|it| is_by_hand(state, it) || is_handed_over(state, it));
+        !is_meant && !STANDING.contains(&(*group, member.as_str()))
+    })
+}
+
+/// Whether the membership of `request` is not as Stint left it: somebody else has changed it.
+fn is_by_hand(state: &Value, request: &Value) -> bool {
+    let path = membership(request);
+    let last = ["PUT", "DELETE"].map(|method| landed(state, method, &path).last());
+    let [put, deleted] = last;
+    // Of two at the same time nobody knows the order.
+    if is_in(state, request) {
+        put < deleted
+    } else {
+        deleted < put
+    }
+}
+
+/// Whether the membership of `request` is somebody's for good.
+fn is_handed_over(state: &Value, request: &Value) -> bool {
+    let mut same = requests(state).filter(|it| is_same(it, request));
+    same.any(|it| it["why"] == "handed_over")
+}
+
 fn is_in(state: &Value, request: &Value) -> bool {
     let mut members = members(state, request["group_id"].as_str().unwrap_or_default());
     members.any(|it| request["okta_user"] == it)
@@ -342,7 +423,7 @@ fn landed<'a>(
     landed.filter_map(|it| time(&it["at"]))
 }
 
-fn time(value: &Value) -> Option<Timestamp> {
+pub(crate) fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
