@@ -1,4 +1,4 @@
-//! A request to the JSON surface that makes no sense.
+//! What a request to the JSON surface says, and one that makes no sense.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -30,4 +30,9 @@ impl IntoResponse for Nonsense {
         let body = json!({"error": self.error, "hint": self.hint});
         (StatusCode::BAD_REQUEST, Json(body)).into_response()
     }
+}
+
+/// What a field says that is left out, where leaving it out means yes.
+pub(crate) fn yes() -> bool {
+    true
 }

@@ -22,6 +22,7 @@ use crate::functions::Function;
 use crate::handoffs::Handoffs;
 use crate::ingress::{self, Ingress};
 use crate::metrics::Metrics;
+use crate::nonsense::yes;
 use crate::outside::Outside;
 use crate::sandbox::{guarded, read, refused};
 use crate::slack_delivery::SignedHttp;
@@ -164,7 +165,7 @@ async fn invoke(State(surface): State<Surface>, body: Bytes) -> Result<Json<Valu
     struct Invoke {
         function: Function,
         event: Value,
-        #[serde(default = "waits")]
+        #[serde(default = "yes")]
         wait: bool,
     }
     let Invoke {
@@ -183,11 +184,6 @@ async fn invoke(State(surface): State<Surface>, body: Bytes) -> Result<Json<Valu
         Ok(answer) => json!({ "answer": answer }),
         Err(error) => json!({ "error": error }),
     }))
-}
-
-/// Whether whoever asks waits for the answer, where they do not say.
-fn waits() -> bool {
-    true
 }
 
 /// What Slack sends, as API Gateway takes it.

@@ -88,10 +88,7 @@ impl Tools {
                 },
                 // The removal itself was taken.
                 Err(error) => Answer::Unclear {
-                    trouble: Trouble {
-                        error: error.to_string(),
-                        hint: BY_ITSELF.to_owned(),
-                    },
+                    trouble: tried_again(&error),
                 },
             },
             (CallKind::Remove, Err(okta::Error::Missing { reason, .. })) => {
@@ -108,20 +105,26 @@ impl Tools {
 
 /// What an error of Okta means for the call that met it.
 fn answer_of(error: &okta::Error) -> Answer {
-    let trouble = trouble_of(error);
     match error {
         okta::Error::Later { after, .. } => Answer::NotDone {
             after: after_of(*after),
-            trouble: Trouble {
-                hint: BY_ITSELF.to_owned(),
-                ..trouble
-            },
+            trouble: tried_again(error),
         },
-        okta::Error::Unclear { .. } => Answer::Unclear { trouble },
+        okta::Error::Unclear { .. } => Answer::Unclear {
+            trouble: trouble_of(error),
+        },
         okta::Error::Missing { .. } | okta::Error::Refused { .. } => Answer::Refused {
             mendable: error.is_mendable(),
-            trouble,
+            trouble: trouble_of(error),
         },
+    }
+}
+
+/// An error of Okta after which people have nothing to do.
+fn tried_again(error: &okta::Error) -> Trouble {
+    Trouble {
+        hint: BY_ITSELF.to_owned(),
+        ..trouble_of(error)
     }
 }
 

@@ -200,6 +200,21 @@ impl Stint {
         std::fs::write(path, text.replace(old, new)).expect("the file can be written");
     }
 
+    /// Has every target take the yes of two people.
+    pub fn need_two(&self) {
+        let timeout = "request_timeout = \"24h\"";
+        let two = format!("{timeout}\napprovals_needed = 2");
+        self.edit("flows.toml", timeout, &two);
+    }
+
+    /// Has whoever asks get it at once, without anybody's yes.
+    pub fn need_nobody(&self) {
+        let first = "// Anyone in the workspace may ask";
+        let rule =
+            "@id(\"at-once\")\npermit (principal, action == Action::\"auto_approve\", resource);\n";
+        self.edit("policy.cedar", first, &format!("{rule}\n{first}"));
+    }
+
     /// Calls the JSON surface; the status and the answer.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
         let mut request = self.client.request(method, format!("{}{path}", self.url));
@@ -363,9 +378,7 @@ impl Stint {
 
     /// Everything that `user` alone was told, oldest first: direct messages, then what only they saw.
     pub async fn heard(&self, user: &str) -> String {
-        let state = self.state().await;
-        let slack = &state["slack"];
-        words(&json!([slack["dms"][user], slack["ephemerals"][user]]))
+        heard(&self.state().await, user)
     }
 
     /// `user` presses `action` on the card of `request` in the request channel.
@@ -535,6 +548,13 @@ pub fn signature(secret: &str, at: &str, body: &[u8]) -> String {
     mac.update(format!("v0:{at}:").as_bytes());
     mac.update(body);
     format!("v0={}", hex::encode(mac.finalize().into_bytes()))
+}
+
+/// Everything that `user` alone was told by then, oldest first: direct messages, then what only they saw.
+#[must_use]
+pub fn heard(state: &Value, user: &str) -> String {
+    let slack = &state["slack"];
+    words(&json!([slack["dms"][user], slack["ephemerals"][user]]))
 }
 
 /// Every word that a message or a view shows, one line a text.

@@ -239,12 +239,7 @@ async fn what_a_card_shortens_is_one_click_away() {
 #[tokio::test]
 async fn two_must_say_yes_and_every_copy_counts_them() {
     let stint = Stint::start().await;
-    let timeout = "request_timeout = \"24h\"";
-    stint.edit(
-        "flows.toml",
-        timeout,
-        &format!("{timeout}\napprovals_needed = 2"),
-    );
+    stint.need_two();
     for user in [ALICE, BOB, CAROL] {
         stint.open_home(user).await;
     }

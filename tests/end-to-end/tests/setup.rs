@@ -226,11 +226,7 @@ async fn the_maximum_is_lowered_while_a_request_waits() {
 #[tokio::test]
 async fn two_different_people_must_approve() {
     let stint = Stint::start().await;
-    stint.edit(
-        "flows.toml",
-        "request_timeout",
-        "approvals_needed = 2\nrequest_timeout",
-    );
+    stint.need_two();
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
     stint.press(BOB, "approve", &id).await;
     assert_eq!(stint.standing(&id).await, "pending");
@@ -259,11 +255,7 @@ async fn two_different_people_must_approve() {
 #[tokio::test]
 async fn two_who_are_needed_approve_at_once() {
     let stint = Stint::start().await;
-    stint.edit(
-        "flows.toml",
-        "request_timeout",
-        "approvals_needed = 2\nrequest_timeout",
-    );
+    stint.need_two();
     let id = stint.ask(ALICE, "Prod", "1 hour").await.unwrap();
     let click = json!({"click": stint.button("approve", &id).await, "wait": false});
     tokio::join!(

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use end_to_end::{ALICE, CloudFormation, ERRORS, Stint, words};
+use end_to_end::{ALICE, CloudFormation, ERRORS, Stint, heard};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -375,9 +375,7 @@ impl Run {
 
     async fn heard_and_done(&self, user: &str) -> Heard {
         let state = self.look().await;
-        let slack = &state["slack"];
-        let heard = words(&json!([slack["dms"][user], slack["ephemerals"][user]]));
-        (heard, promises::acts(&state, user))
+        (heard(&state, user), promises::acts(&state, user))
     }
 
     /// Something must come of what `user` did if Slack had a good answer: else Slack tells them itself.

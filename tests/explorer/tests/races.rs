@@ -233,7 +233,7 @@ async fn two_grants_of_one_membership_begin() {
 
 #[tokio::test]
 async fn two_grants_of_one_membership_are_taken_back() {
-    let begun = Exploration::of("remove, remove", settings::granted_both).await;
+    let begun = Exploration::of("remove, remove", settings::granted_twice).await;
     begun
         .races(DEESCALATION, bob_revokes_the_first, bob_revokes_the_second)
         .await;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::world::{Ephemeral, Record, World, described_message, dm_of, slot};
 use super::{APP, SIGNING_SECRET, Slack, TEAM, limits};
 use crate::Nonsense;
+use crate::nonsense::yes;
 use crate::slack_delivery::{Answered, Deliver, SignedHttp};
 
 /// What Slack's own client shows when an app does not answer as it should.
@@ -83,10 +84,6 @@ struct Close {
 
 fn one() -> u32 {
     1
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// What Slack sends, unsigned.
