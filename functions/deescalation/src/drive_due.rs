@@ -196,7 +196,7 @@ async fn drive_request_once(
     drop(turn);
     let _drawing = deps.drawings.acquire().await;
     if tools.now() <= drive.until {
-        draw(tools, id, done).await?;
+        draw(tools, &request, done).await?;
     }
     if again.is_some() {
         return Ok(again);
@@ -310,14 +310,18 @@ async fn drive_request(
     Ok((done, again))
 }
 
-/// Draws the cards and sends the messages of the request `id` that are due, or that `done` owed.
-async fn draw(tools: &Tools, id: &RequestId, done: Option<Done>) -> Result<(), Error> {
-    let request = tools.table.request(id).await?;
-    let due_at = request.and_then(|it| it.surfaces_at);
+/// Draws the cards and sends the messages that the `request`, as it was found, owed if they are due, or that
+/// `done` made it owe.
+async fn draw(tools: &Tools, request: &Request, done: Option<Done>) -> Result<(), Error> {
+    let id = &request.id;
+    let now = tools.table.request(id).await?;
+    let due_at = now.and_then(|it| it.surfaces_at);
     if due_at.is_some_and(|at| at <= tools.now()) {
         let subject = Subject::Request(id.clone());
         if settle(tools.step(&subject, &Event::Claim).await)?.is_some() {
-            tools.show(id, Ours::All).await;
+            // Whom it was handed to sends what that makes it owe.
+            let known = done.as_ref().and_then(Done::request).unwrap_or(request);
+            tools.show(id, Ours(None, Some(known))).await;
             return Ok(());
         }
     }

@@ -100,12 +100,12 @@ async fn escalate(tools: &Tools, id: &RequestId) -> Result<Option<jiff::Timestam
     tools.carry_out(&done).await;
     let answered = tools.call(&subject, &done).await?;
     let last = answered.as_ref().unwrap_or(&done);
-    let ours = Ours::Step(done.before.request.as_ref(), last.request());
+    let ours = Ours(done.before.request.as_ref(), last.request());
     tools.show(id, ours).await;
     if let Some(answered) = &answered {
         tools.carry_out(answered).await;
         if let Some(old) = &answered.step.extended {
-            let ours = Ours::Step(answered.before.extended.as_ref(), Some(old));
+            let ours = Ours(answered.before.extended.as_ref(), Some(old));
             tools.show(&old.id, ours).await;
         }
     }

@@ -62,7 +62,7 @@ impl Done {
     /// The messages and copies of the card that this step made the request owe.
     #[must_use]
     pub fn ours(&self) -> Ours<'_> {
-        Ours::Step(self.before.request.as_ref(), self.request())
+        Ours(self.before.request.as_ref(), self.request())
     }
 }
 

@@ -11,35 +11,23 @@ use crate::{Done, Error, Failed, Subject, Tools};
 const ROUNDS: u32 = 6;
 
 /// Which of the messages and new copies of a card are whose to send, so that two who are at work at
-/// once do not send them twice.
+/// once do not send them twice: those that the request owes as it is in the second, and did not owe in the
+/// first. What another step makes it owe meanwhile is not ours, though it is new to us too.
 #[derive(Debug, Clone, Copy)]
-pub enum Ours<'a> {
-    /// All of them: they were claimed.
-    All,
-    /// Those that our step made it owe: the request before it and after it. What another step made it
-    /// owe meanwhile is not ours, though it is new to us too.
-    Step(Option<&'a Request>, Option<&'a Request>),
-}
+pub struct Ours<'a>(pub Option<&'a Request>, pub Option<&'a Request>);
 
 impl Ours<'_> {
     fn has(self, owed: &Owed) -> bool {
-        match self {
-            Self::All => true,
-            Self::Step(before, after) => {
-                let has = |it: &Request| it.owed.contains(owed);
-                after.is_some_and(has) && !before.is_some_and(has)
-            }
-        }
+        self.are(|it| it.owed.contains(owed))
     }
 
     fn has_card(self, card: &Card) -> bool {
-        match self {
-            Self::All => true,
-            Self::Step(before, after) => {
-                let has = |it: &Request| it.cards.iter().any(|it| it.place == card.place);
-                after.is_some_and(has) && !before.is_some_and(has)
-            }
-        }
+        self.are(|it| it.cards.iter().any(|it| it.place == card.place))
+    }
+
+    fn are(self, has: impl Fn(&Request) -> bool) -> bool {
+        let Self(before, after) = self;
+        after.is_some_and(&has) && !before.is_some_and(&has)
     }
 }
 
