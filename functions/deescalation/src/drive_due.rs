@@ -103,6 +103,8 @@ pub(crate) async fn drive_all(deps: &Deps, due: Vec<Due>, drive: &Arc<Drive>) ->
 }
 
 /// Drives one item when it is due, and again whenever it is due again in time.
+///
+/// A sweep may have ten thousand of these that wait: what one needs only while it works is boxed then.
 async fn drive_until(deps: Deps, mut due: Due, drive: Arc<Drive>) -> Result<(), Error> {
     loop {
         match drive_once(&deps, &due, &drive).await {
@@ -131,7 +133,7 @@ async fn drive_once(deps: &Deps, due: &Due, drive: &Drive) -> Result<Option<Time
             tools.clock.sleep_until(due.at).await;
             let _drawing = deps.drawings.acquire().await;
             // No sweep fails because of what somebody looks at.
-            if let Err(error) = tools.drive_home(user).await {
+            if let Err(error) = Box::pin(tools.drive_home(user)).await {
                 tracing::error!(%user, %error, "the Home tab of {user} is behind: {error}");
             }
             Ok(None)
@@ -150,12 +152,12 @@ async fn drive_membership_once(
     let Some(turn) = turn(deps, at + REQUESTS_FIRST, drive).await else {
         return Ok(None);
     };
-    let item = tools.table.membership(key).await?;
+    let item = Box::pin(tools.table.membership(key)).await?;
     let over = item.filter(is_left_in).map(|item| item.key);
     let Some(turn) = with_room(deps, drive, turn, over.as_ref(), REQUESTS_FIRST).await else {
         return Ok(None);
     };
-    let (item, untold) = drive_membership(tools, key).await?;
+    let (item, untold) = Box::pin(drive_membership(tools, key)).await?;
     drop(turn);
     if over.is_some() && !item.as_ref().is_some_and(is_left_in) {
         drive.keys().remove(key);
@@ -165,7 +167,7 @@ async fn drive_membership_once(
         let doing = "taking somebody out of a group";
         let whom = format!("the Okta user {} in the group {}", key.user, key.group);
         let what = Failed::Removal;
-        tools.tell(&channel, what, doing, &whom, &trouble).await;
+        Box::pin(tools.tell(&channel, what, doing, &whom, &trouble)).await;
     }
     Ok(item.and_then(|item| item.due_at))
 }
@@ -181,7 +183,7 @@ async fn drive_request_once(
     let Some(turn) = turn(deps, at, drive).await else {
         return Ok(None);
     };
-    let Some(request) = tools.table.request(id).await? else {
+    let Some(request) = Box::pin(tools.table.request(id)).await? else {
         tracing::error!(request = %id, "request {id} is not in the table");
         return Ok(None);
     };
@@ -191,12 +193,28 @@ async fn drive_request_once(
     let Some(turn) = with_room(deps, drive, turn, over.as_ref(), SignedDuration::ZERO).await else {
         return Ok(None);
     };
-    let (done, again) = drive_request(tools, &request).await?;
-    // Nobody waits for a turn because Slack is slow.
+    Box::pin(drive_found(deps, &request, turn, over, drive)).await
+}
+
+/// The same for the `request`, as it was found, in its `turn`, in which it has room if its membership is
+/// `over`.
+async fn drive_found(
+    deps: &Deps,
+    request: &Request,
+    turn: (Turn<'_>, Option<okta::Room>),
+    over: Option<MembershipKey>,
+    drive: &Drive,
+) -> Result<Option<Timestamp>, Error> {
+    let (tools, id) = (&deps.tools, &request.id);
+    let (done, again) = Box::pin(drive_request(tools, request)).await?;
+    // Nobody waits for a turn because Scheduler or Slack is slow.
     drop(turn);
+    if let Some(done) = &done {
+        tools.carry_out(done).await;
+    }
     let _drawing = deps.drawings.acquire().await;
     if tools.now() <= drive.until {
-        draw(tools, &request, done).await?;
+        Box::pin(draw(tools, request, done)).await?;
     }
     if again.is_some() {
         return Ok(again);
@@ -278,8 +296,8 @@ async fn room_to_remove<'a>(
     }
 }
 
-/// Does what is due for the `request` but its cards and messages. Gives back the step that was
-/// taken, if one was, and when something is due again, if the request itself cannot tell.
+/// Does what is due for the `request` but its cards, its messages and its schedules. Gives back the step
+/// that was taken, if one was, and when something is due again, if the request itself cannot tell.
 async fn drive_request(
     tools: &Tools,
     request: &Request,
@@ -338,11 +356,7 @@ async fn deescalate(tools: &Tools, id: &RequestId) -> Result<Option<Done>, Error
     let Some(done) = settle(tools.step(&subject, &Event::Deescalate).await)? else {
         return Ok(None);
     };
-    tools.carry_out(&done).await;
     let answered = tools.call(&subject, &done).await?;
-    if let Some(answered) = &answered {
-        tools.carry_out(answered).await;
-    }
     lateness(answered.as_ref().unwrap_or(&done));
     Ok(Some(match answered {
         Some(answered) => Done {
@@ -406,5 +420,20 @@ fn lateness(done: &Done) {
     {
         let late = done.at.duration_since(over_at).as_secs_f64().max(0.0);
         metric("LatenessSeconds", late, Unit::Seconds, done.at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size<F>(_: impl FnOnce(Deps, Due, Arc<Drive>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn what_waits_is_so_small_that_ten_thousand_fit_into_the_function() {
+        let bytes = size(drive_until);
+        assert!(bytes < 4096, "each takes {bytes} bytes");
     }
 }

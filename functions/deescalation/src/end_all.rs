@@ -157,7 +157,8 @@ where
         working.spawn(async move {
             let turns = Arc::clone(&deps.turns);
             let _turn = turns.acquire().await;
-            work(deps, one).await
+            // What waits for its turn is small: there may be ten thousand.
+            Box::pin(work(deps, one)).await
         });
     }
     let (mut done, mut failure) = (Vec::new(), None);
