@@ -52,6 +52,24 @@ async fn the_longer_of_two_is_revoked_first() {
 }
 
 #[tokio::test]
+async fn what_a_second_grant_that_is_refused_leaves_open_is_settled_for_the_first() {
+    let stint = Stint::start().await;
+    let first = stint.grant("Staging", "1 hour").await;
+    let second = stint.ask(ALICE, "Staging", "30 minutes").await.unwrap();
+    let refused =
+        json!({"system": "okta", "match": "PUT /api/v1/groups", "status": 403, "times": 0});
+    stint.fault(refused).await;
+    stint.press(BOB, "approve", &second).await;
+    assert_eq!(stint.standing(&second).await, "pending");
+    stint.mend().await;
+    let adds = stint.okta_calls("PUT").await.len();
+    stint.advance(3 * 60).await;
+    let item = stint.state().await["memberships"][0].clone();
+    assert_eq!(item["holders"], json!([first]), "{item}");
+    assert_eq!(stint.okta_calls("PUT").await.len(), adds + 1);
+}
+
+#[tokio::test]
 async fn revoked_and_asked_again_at_once() {
     let stint = Stint::start().await;
     let first = stint.grant("Prod", "1 hour").await;
