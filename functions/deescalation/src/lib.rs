@@ -90,7 +90,10 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
                 .iter()
                 .find(|due| !matches!(due.item, DueItem::Home(_)))
                 .map_or(0.0, |due| now.duration_since(due.at).as_secs_f64());
-            metric("OverdueSeconds", oldest.max(0.0), Unit::Seconds, now);
+            // What could not be read may be older: that nothing is reported raises the alarm.
+            if missed.is_none() {
+                metric("OverdueSeconds", oldest.max(0.0), Unit::Seconds, now);
+            }
             let drive = Drive::until(until);
             let driven = drive_all(deps, due, &drive).await;
             let waiting = f64::from(u32::try_from(drive.waiting()).unwrap_or(u32::MAX));

@@ -564,6 +564,28 @@ outages! {
         gone "within 90 s of the throttling's; meanwhile `OverdueAlarm` rings, as Stint can write down nothing";
         while_ending(async |_| dynamo("GetItem", "ThrottlingException"));
 
+    dynamo_index_is_throttled: "DynamoDB throttles the index of what is due (ThrottlingException)", "from the grant until after its end",
+        requester "Your access to *Staging* has ended",
+        approver "Expired at",
+        errors "",
+        gone "within 90 s of its end, by its schedule; meanwhile `OverdueAlarm` rings, as no sweep can tell";
+        async {
+            let mut life = Life::granted().await;
+            life.breaks(dynamo("Query", "ThrottlingException")).await;
+            let left = life.ends_at().await.duration_since(life.now().await);
+            life.pass(u64::try_from(left.as_secs()).unwrap()).await;
+            let overdue = life.stint.state().await["metrics"]["OverdueSeconds"].clone();
+            let last: Timestamp = overdue["at"].as_str().unwrap().parse().unwrap();
+            let silent = life.now().await.duration_since(last);
+            assert!(silent.as_secs() > 180, "{overdue}");
+            life.stint.advance(LATE_S).await;
+            assert!(!life.is_in().await);
+            life.stint.mend().await;
+            life.gone_within(0).await;
+            life.is("ended/elapsed").await;
+            life
+        };
+
     transactions_conflict: "DynamoDB's transactions conflict (TransactionConflict)", "while Bob approves",
         requester "You have *Staging* until",
         approver "Approved by",
