@@ -19,8 +19,8 @@ use crate::end_all::at_once;
 const GROUPS_AT_ONCE: usize = 2;
 
 /// How long it is compared. What is left then waits for the next time, and counts as a difference: the
-/// function has half a minute more.
-const COMPARED_FOR: SignedDuration = SignedDuration::from_secs(150);
+/// function has a minute more, in which the last calls to Okta and to Slack come to their end.
+const COMPARED_FOR: SignedDuration = SignedDuration::from_secs(120);
 
 const DOING: &str = "comparing Okta with what Stint knows";
 
@@ -36,10 +36,12 @@ type Watched = BTreeMap<MembershipKey, (Membership, Vec<Request>)>;
 pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
     let now = deps.tools.now();
     let (due, missed) = deps.tools.table.due(Timestamp::MAX).await;
+    let mut left = due.len();
     let (read, unread) = at_once(deps, due, |deps, due| async move {
         watched(&deps.tools, due.item).await
     })
     .await;
+    left -= read.len();
     let mut groups: BTreeMap<Group, Watched> = BTreeMap::new();
     for (item, request) in read.into_iter().flatten() {
         let group = groups.entry(item.key.group.clone()).or_default();
@@ -54,13 +56,16 @@ pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
         drawings: Arc::new(Semaphore::new(1)),
         ..deps.clone()
     };
+    left += groups.len();
     let groups = groups.into_iter().collect();
     let until = now + COMPARED_FOR;
     let (found, uncompared) = at_once(&few, groups, move |deps, (group, watched)| async move {
         compare(&deps, &group, watched, until).await
     })
     .await;
-    let found: u32 = found.into_iter().sum();
+    left = left - found.len() + usize::from(missed.is_some());
+    let found = found.into_iter().sum::<usize>() + left;
+    let found = u32::try_from(found).unwrap_or(u32::MAX);
     metric("DriftFound", f64::from(found), Unit::Count, now);
     let failure = uncompared.or(unread).or(missed.map(Error::from));
     failure.map_or(Ok(()), Err)
@@ -110,7 +115,7 @@ async fn compare(
     group: &Group,
     watched: Watched,
     until: Timestamp,
-) -> Result<u32, Error> {
+) -> Result<usize, Error> {
     let tools = &deps.tools;
     let now = tools.now();
     let channels: BTreeSet<String> = watched
@@ -137,7 +142,7 @@ async fn compare(
     }
     let (check, members) = tokio::join!(
         in_time(deps, until, || tools.okta.group_check(group.as_str())),
-        in_time(deps, until, || tools.okta.members_of(group.as_str()))
+        members_of(deps, until, group)
     );
     let mut found = 0;
     let mut name = group.to_string();
@@ -156,8 +161,12 @@ async fn compare(
             tell(Failed::Other, &trouble_of(&error)).await;
         }
     }
-    let members: BTreeSet<String> = match members {
-        Ok(members) => members.into_iter().collect(),
+    let members = match members {
+        Ok(Some(members)) => members,
+        Ok(None) => {
+            tell(Failed::Other, &too_large(group)).await;
+            return Ok(found + 1);
+        }
         // Nobody is in it.
         Err(error) if is_gone(&error) => BTreeSet::new(),
         Err(error) => {
@@ -171,18 +180,39 @@ async fn compare(
         }
         let is_in = members.contains(item.key.user.as_str());
         if is_in && item.should_be_out(now) {
-            found += u32::from(is_back(deps, &item, &name).await?);
+            found += usize::from(is_back(deps, &item, &name, until).await?);
         }
         for request in requests {
             found += match (is_in, request.is_taken_out()) {
                 (true, false) => 0,
                 // It was said.
                 (false, true) => 1,
-                _ => u32::from(is_out(deps, &item, &request, is_in).await?),
+                _ => usize::from(is_out(deps, &item, &request, is_in, until).await?),
             };
         }
     }
     Ok(found)
+}
+
+/// Everybody who is in `group`; none if they cannot all be read until then.
+async fn members_of(
+    deps: &Deps,
+    until: Timestamp,
+    group: &Group,
+) -> Result<Option<BTreeSet<String>>, okta::Error> {
+    let (mut members, mut page) = (BTreeSet::new(), None);
+    loop {
+        let read = || deps.tools.okta.members_of(group.as_str(), page.clone());
+        let (some, next) = in_time(deps, until, read).await?;
+        members.extend(some);
+        if next.is_none() {
+            return Ok(Some(members));
+        }
+        if deps.tools.now() > until {
+            return Ok(None);
+        }
+        page = next;
+    }
 }
 
 /// What `read` reads, as often as Okta wants to be asked later and that is before `until`.
@@ -208,13 +238,21 @@ where
     }
 }
 
-/// Whether the user of `item`, whom Stint took out, is in the group again; says so if they are.
-async fn is_back(deps: &Deps, item: &Membership, group_name: &str) -> Result<bool, Error> {
+/// Whether the user of `item`, whom Stint took out, is in the group again, or that cannot be found out; says
+/// so.
+async fn is_back(
+    deps: &Deps,
+    item: &Membership,
+    group_name: &str,
+    until: Timestamp,
+) -> Result<bool, Error> {
     let tools = &deps.tools;
     let MembershipKey { user, group, .. } = &item.key;
-    let is_in = is_member(deps, item).await;
+    let Some(is_in) = is_member(deps, item, until).await else {
+        return Ok(true);
+    };
     let now = tools.table.membership(&item.key).await?;
-    if is_in != Some(true) || now.is_none_or(|now| now.version != item.version) {
+    if !is_in || now.is_none_or(|now| now.version != item.version) {
         return Ok(false);
     }
     let login = tools.okta.user(user.as_str()).await;
@@ -236,23 +274,26 @@ async fn is_back(deps: &Deps, item: &Membership, group_name: &str) -> Result<boo
     Ok(true)
 }
 
-/// Whether the user is out of the group though `request` holds them in. Has the request say so, or that
-/// they are in again.
+/// Whether the user is out of the group though `request` holds them in, or that cannot be found out. Has the
+/// request say so, or that they are in again.
 async fn is_out(
     deps: &Deps,
     item: &Membership,
     request: &Request,
     is_in: bool,
+    until: Timestamp,
 ) -> Result<bool, Error> {
     let tools = &deps.tools;
     if !item.is_settled() {
         return Ok(false);
     }
-    let seen = is_member(deps, item).await;
+    let Some(seen) = is_member(deps, item, until).await else {
+        return Ok(true);
+    };
     let loaded = tools.load(&Subject::Grant(request.id.clone())).await?;
     let now = loaded.membership.as_ref();
     let is_unmoved = now.is_some_and(|now| now.version == item.version);
-    if seen != Some(is_in) || !is_unmoved {
+    if seen != is_in || !is_unmoved {
         return Ok(false);
     }
     let id = &request.id;
@@ -271,10 +312,11 @@ async fn is_out(
 
 /// Whether the user of `item` is in the group, asked for them alone: the pages of a list may shift while
 /// they are read. None, and a word to the error channel, where that cannot be found out.
-async fn is_member(deps: &Deps, item: &Membership) -> Option<bool> {
+async fn is_member(deps: &Deps, item: &Membership, until: Timestamp) -> Option<bool> {
     let MembershipKey { user, group, .. } = &item.key;
     let okta = &deps.tools.okta;
-    match okta.is_member(user.as_str(), group.as_str()).await {
+    let read = || okta.is_member(user.as_str(), group.as_str());
+    match in_time(deps, until, read).await {
         Ok(is_member) => Some(is_member),
         Err(okta::Error::Missing { .. }) => Some(false),
         Err(error) => {
@@ -319,6 +361,19 @@ fn unfit(reason: String) -> Trouble {
                puts them in again until an Okta administrator takes them off that list. Take away what \
                manages the group, or take the target out of the flows file"
             .to_owned(),
+    }
+}
+
+fn too_large(group: &Group) -> Trouble {
+    Trouble {
+        error: format!(
+            "the Okta group {group} is not compared with what Stint knows: its members could not all be \
+             read in {COMPARED_FOR:#}"
+        ),
+        hint: format!(
+            "nothing to do if it comes once. If it stays, {group} has too many members for Okta's rate \
+             limit: give its target a group of its own"
+        ),
     }
 }
 

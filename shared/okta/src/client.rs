@@ -178,12 +178,18 @@ impl Client {
         Ok(groups.into_iter().map(|group| group.id).collect())
     }
 
-    /// The ids of everybody who is in `group`. Somebody who is put in or taken out while the pages are
-    /// read may be missed, or listed still.
-    pub async fn members_of(&self, group: &str) -> Result<Vec<String>, Error> {
+    /// The ids of 200 who are in `group`, the first if no `page` is given, and where the next page is, if
+    /// there is one. Somebody who is put in or taken out while the pages are read may be missed, or listed
+    /// still.
+    pub async fn members_of(
+        &self,
+        group: &str,
+        page: Option<Url>,
+    ) -> Result<(Vec<String>, Option<Url>), Error> {
         let ask = Ask::MembersOf { group };
-        let members: Vec<WithId> = self.list(ask, &[("limit", PAGE)]).await?;
-        Ok(members.into_iter().map(|user| user.id).collect())
+        let page = page.map_or_else(|| self.address(ask, &[("limit", PAGE)]), Ok)?;
+        let (members, next) = self.page::<WithId>(ask, page).await?;
+        Ok((members.into_iter().map(|user| user.id).collect(), next))
     }
 
     /// The user with the Okta id `id`.
@@ -310,23 +316,37 @@ impl Client {
         let mut url = self.address(ask, query)?;
         let mut all = Vec::new();
         for _ in 0..MOST_PAGES {
-            let answer = self.call(ask, url.clone()).await?;
-            all.append(&mut answer.read(ask)?);
-            let Some(next) = link::next(&answer.headers) else {
+            let (mut some, next) = self.page(ask, url).await?;
+            all.append(&mut some);
+            let Some(next) = next else {
                 return Ok(all);
             };
-            let Ok(next_url) = url.join(next) else {
-                return Err(Error::unclear(ask, "the next page has no proper address"));
-            };
-            // The token goes along with the call.
-            if next_url.origin() != self.base.origin() {
-                let origin = next_url.origin().ascii_serialization();
-                let reason = format!("Okta says that the next page is at `{origin}`");
-                return Err(Error::refused(ask, Mend::Address, reason));
-            }
-            url = next_url;
+            url = next;
         }
         Err(Error::unclear(ask, "the list has no end"))
+    }
+
+    /// The page of a list that is at `url`, and where the next one is, if there is one.
+    async fn page<T: DeserializeOwned>(
+        &self,
+        ask: Ask<'_>,
+        url: Url,
+    ) -> Result<(Vec<T>, Option<Url>), Error> {
+        let answer = self.call(ask, url.clone()).await?;
+        let some = answer.read(ask)?;
+        let Some(next) = link::next(&answer.headers) else {
+            return Ok((some, None));
+        };
+        let Ok(next) = url.join(next) else {
+            return Err(Error::unclear(ask, "the next page has no proper address"));
+        };
+        // The token goes along with the call.
+        if next.origin() != self.base.origin() {
+            let origin = next.origin().ascii_serialization();
+            let reason = format!("Okta says that the next page is at `{origin}`");
+            return Err(Error::refused(ask, Mend::Address, reason));
+        }
+        Ok((some, Some(next)))
     }
 
     fn address(&self, ask: Ask<'_>, query: &[(&str, &str)]) -> Result<Url, Error> {

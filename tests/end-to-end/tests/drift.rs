@@ -194,6 +194,58 @@ async fn a_list_that_cannot_be_read_is_told_of_and_the_others_are_compared() {
 }
 
 #[tokio::test]
+async fn somebody_who_cannot_be_asked_for_counts_as_what_differs() {
+    let stint = Stint::start().await;
+    let grant = stint.grant("Staging", "1 hour").await;
+    okta(&stint, STAGING, json!({"remove": "00u1alice"})).await;
+    let one = "GET /api/v1/users/00u1alice/groups";
+    let broken = json!({"system": "okta", "match": one, "status": 500, "times": 0});
+    stint.fault(broken).await;
+    stint.advance(QUARTER).await;
+    let said = told(&stint).await;
+    assert!(
+        said.contains("the Okta user 00u1alice in the group"),
+        "{said}"
+    );
+    let found = stint.state().await["metrics"]["DriftFound"].clone();
+    assert_eq!(found["value"], json!(1.0), "{found}");
+    let card = words(&stint.card(&grant).await);
+    assert!(!card.contains("was taken out"), "{card}");
+
+    stint.mend().await;
+    stint.advance(QUARTER).await;
+    let card = words(&stint.card(&grant).await);
+    assert!(card.contains("was taken out"), "{card}");
+}
+
+#[tokio::test]
+async fn a_group_with_many_members_is_read_page_by_page_as_okta_allows() {
+    let stint = Stint::start().await;
+    let grant = stint.grant("Staging", "1 hour").await;
+    let crowd = json!({"crowd": 500, "group": STAGING});
+    stint.post("okta", crowd).await;
+    okta(&stint, STAGING, json!({"remove": "00u1alice"})).await;
+    // Okta wants to be asked later in the middle of the list.
+    let page = format!("GET /api/v1/groups/{STAGING}/users?after");
+    let later = json!({"system": "okta", "match": page, "status": 429});
+    stint.fault(later).await;
+    stint.advance(QUARTER + 120).await;
+    let calls = stint.okta_calls("GET").await;
+    let card = words(&stint.card(&grant).await);
+    assert!(card.contains("was taken out"), "{card}");
+    let pages = |is_first: bool| {
+        let is_one = |it: &&Value| {
+            let path = it["path"].as_str();
+            let list = format!("/api/v1/groups/{STAGING}/users?");
+            let is_page = |it: &str| it.starts_with(&list) && it.contains("after") != is_first;
+            path.is_some_and(is_page)
+        };
+        calls.iter().filter(is_one).count()
+    };
+    assert_eq!((pages(true), pages(false)), (1, 2));
+}
+
+#[tokio::test]
 async fn a_group_that_is_gone_is_told_of_once() {
     let stint = Stint::start().await;
     let grant = stint.grant("Staging", "4 hours").await;

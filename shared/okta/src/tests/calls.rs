@@ -382,8 +382,11 @@ async fn everybody_in_a_group_is_read_over_several_link_lines() {
         };
         reply.with("link", "</self>; rel=\"self\"")
     });
-    let members = fake.client().await.members_of("00g1").await.unwrap();
-    assert_eq!(members, ["00u1", "00u2", "00u3"]);
+    let client = fake.client().await;
+    let (members, next) = client.members_of("00g1", None).await.unwrap();
+    assert_eq!(members, ["00u1", "00u2"]);
+    let (members, next) = client.members_of("00g1", next).await.unwrap();
+    assert_eq!((members, next), (vec!["00u3".to_owned()], None));
 }
 
 #[tokio::test]
@@ -395,7 +398,9 @@ async fn a_list_of_members_that_breaks_off_is_no_list() {
         Reply::new(200, &json!([user("00u1", "a@x", "a@x", "ACTIVE")]))
             .with("link", "</okta/next?after=1>; rel=\"next\"")
     });
-    let broken = fake.client().await.members_of("00g1").await.unwrap_err();
+    let client = fake.client().await;
+    let (_, next) = client.members_of("00g1", None).await.unwrap();
+    let broken = client.members_of("00g1", next).await.unwrap_err();
     assert!(
         broken
             .to_string()
@@ -403,7 +408,7 @@ async fn a_list_of_members_that_breaks_off_is_no_list() {
     );
 
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n[{\"id\":\"00u1\"}";
-    let broken = raw(cut).await.members_of("00g1").await.unwrap_err();
+    let broken = raw(cut).await.members_of("00g1", None).await.unwrap_err();
     assert!(matches!(broken, Error::Unclear { .. }), "{broken:?}");
 
     let gone = Fake::new(|_| {
@@ -413,7 +418,12 @@ async fn a_list_of_members_that_breaks_off_is_no_list() {
             "Not found: Resource not found: 00g1 (UserGroup)",
         )
     });
-    let gone = gone.client().await.members_of("00g1").await.unwrap_err();
+    let gone = gone
+        .client()
+        .await
+        .members_of("00g1", None)
+        .await
+        .unwrap_err();
     let group = Missing::Group;
     assert!(
         matches!(gone, Error::Missing { what, .. } if what == group),
