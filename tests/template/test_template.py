@@ -299,7 +299,10 @@ ALARMS = {
         ("Stint", "OktaSignInFailed", f"stint-{name}")
         for name in ("approval", "escalation", "deescalation")
     ),
+    *(("Stint", "ErrorChannelFailed", f"stint-{name}") for name in ("approval", "deescalation")),
 }
+# Where what goes wrong is reported less often than every minute, the alarm must not come and go.
+PERIODS = {"DriftAlarm": 1800, "ApprovalErrorChannel": 600, "DeescalationErrorChannel": 600}
 
 
 def test_there_is_an_alarm_for_everything_that_can_go_wrong() -> None:
@@ -321,8 +324,7 @@ def test_one_of_anything_raises_its_alarm_and_silence_only_that_of_the_sweep() -
             assert (alarm["Threshold"], alarm["Period"]) == (90, 180)
             assert alarm["TreatMissingData"] == "breaching"
         else:
-            period = 1800 if name == "DriftAlarm" else 60
-            assert (alarm["Threshold"], alarm["Period"]) == (0, period)
+            assert (alarm["Threshold"], alarm["Period"]) == (0, PERIODS.get(name, 60))
             assert alarm["TreatMissingData"] == "notBreaching"
 
 

@@ -1,6 +1,7 @@
 //! The error channel, which hears of each cause once.
 
 use access::Trouble;
+use aws::telemetry::{Unit, metric};
 use jiff::SignedDuration;
 use slack::Message;
 use slack::notice::problem;
@@ -62,11 +63,31 @@ impl Tools {
                 tracing::warn!(%error, "what `{channel}` was told of is not known: {error}");
             }
         }
-        slack.post_message(channel, message).await?;
+        self.post_error(slack, channel, message).await?;
         if let Err(error) = self.table.note_told(channel, cause, now).await {
             tracing::warn!(%error, "that `{channel}` was told is not noted: {error}");
         }
         Ok(())
+    }
+
+    /// Posts `message` to the error channel `channel`.
+    pub(crate) async fn post_error(
+        &self,
+        slack: &slack::Client,
+        channel: &str,
+        message: &Message,
+    ) -> Result<(), slack::Error> {
+        let posted = slack.post_message(channel, message).await;
+        // What is only put off is tried again soon.
+        if !matches!(posted, Ok(_) | Err(slack::Error::Later { .. })) {
+            self.error_channel_failed();
+        }
+        posted.map(drop)
+    }
+
+    /// Measures that an error channel could not be told: there is nobody else to tell.
+    pub(crate) fn error_channel_failed(&self) {
+        metric("ErrorChannelFailed", 1.0, Unit::Count, self.now());
     }
 
     /// Tells `channel` the same of `whom` or what it is about, where no request owes the message: what
@@ -85,7 +106,10 @@ impl Tools {
                 let told = self.report(&slack, channel, what, trouble, &message).await;
                 told.map_err(|error| error.to_string())
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => {
+                self.error_channel_failed();
+                Err(error.to_string())
+            }
         };
         if let Err(error) = told {
             let trouble = &trouble.error;

@@ -4,11 +4,15 @@ use access::{
     Card, Event, Loaded, Notice, Owed, Place, Posted, Recipient, Request, RequestId, State, Trouble,
 };
 use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{Done, Error, Failed, Subject, Tools};
 
 /// How often cards are drawn again because the request moved while they were drawn.
 const ROUNDS: u32 = 6;
+
+/// For how long after the end of a request an error channel that is gone is tried again: over a weekend.
+const ERRORS_OWED_FOR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// Which of the messages and new copies of a card are whose to send, so that two who are at work at
 /// once do not send them twice: those that the request owes as it is in the second, and did not owe in the
@@ -90,7 +94,11 @@ impl Tools {
         if behind.is_empty() && owed.is_empty() {
             return Ok(None);
         }
-        let slack = self.slack().await?;
+        let slack = self.slack().await.inspect_err(|_| {
+            if owed.iter().any(|it| it.to == Recipient::ErrorChannel) {
+                self.error_channel_failed();
+            }
+        })?;
         let mut round = Round::default();
         let drawings = behind.iter().map(|card| self.draw(&slack, &request, card));
         for drawn in join_all(drawings).await {
@@ -195,7 +203,7 @@ impl Tools {
                 let told = match trouble {
                     Some(trouble) => self.report(slack, channel, what, trouble, &message).await,
                     // What somebody decided is told each time.
-                    None => slack.post_message(channel, &message).await.map(drop),
+                    None => self.post_error(slack, channel, &message).await,
                 };
                 (channel, told)
             }
@@ -225,7 +233,9 @@ impl Tools {
         };
         match sent {
             Ok(()) => true,
-            Err(slack::Error::Gone { error, .. }) if owed.to != Recipient::ErrorChannel => {
+            Err(slack::Error::Gone { error, .. })
+                if owed.to != Recipient::ErrorChannel || is_long_over(request, self.now()) =>
+            {
                 tracing::warn!(
                     request = %request.id, channel, error,
                     "a message about request {} is given up: {error}", request.id
@@ -248,6 +258,12 @@ enum Drawn {
     Lost(Card, Trouble),
     /// It must be tried again.
     Later,
+}
+
+/// Whether nobody will bring back the channel that is to be told of the `request`.
+fn is_long_over(request: &Request, now: Timestamp) -> bool {
+    let closed = request.closed_at;
+    closed.is_some_and(|at| now.duration_since(at) > ERRORS_OWED_FOR)
 }
 
 fn failed(request: &Request, error: &dyn std::fmt::Display) -> Drawn {

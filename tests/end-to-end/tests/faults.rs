@@ -472,6 +472,25 @@ async fn a_revoked_token_leaves_the_request_waiting_for_another_yes() {
 }
 
 #[tokio::test]
+async fn an_error_channel_that_is_gone_for_good_is_given_up_after_a_weekend() {
+    let stint = Stint::start().await;
+    let id = stint.ask(ALICE, "Staging", "1 hour").await.unwrap();
+    let gone = json!({"channel_admin": {"channel": "#sym-errors", "bot_in": false}});
+    stint.post("slack", gone).await;
+    let inactive = json!({"user": "00u1alice", "status": "SUSPENDED"});
+    stint.post("okta", inactive).await;
+    stint.press(BOB, "approve", &id).await;
+    assert_eq!(stint.standing(&id).await, "failed/failed");
+    let due_at = async || stint.state().await["requests"][0]["due_at"].clone();
+    stint.advance(3600).await;
+    assert_ne!(due_at().await, Value::Null);
+    let untold = stint.state().await["metrics"]["ErrorChannelFailed"].clone();
+    assert!(untold["value"].is_number(), "{untold}");
+    stint.advance(86_400 * 3).await;
+    assert_eq!(due_at().await, Value::Null);
+}
+
+#[tokio::test]
 async fn a_channel_that_is_gone_is_told_and_does_not_keep_anybody_in() {
     let stint = Stint::start().await;
     let id = stint.grant("Staging", "30 minutes").await;
