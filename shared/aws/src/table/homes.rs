@@ -143,21 +143,27 @@ impl Table {
             Read::Last(most) => question.limit(most).scan_index_forward(false),
             Read::Open => question.filter_expression("attribute_exists(open_flow)"),
         };
-        let mut found = Vec::new();
+        let most = match which {
+            Read::First(most) | Read::Last(most) => usize::try_from(most).unwrap_or_default(),
+            Read::Open => usize::MAX,
+        };
+        let (mut found, mut seen) = (Vec::new(), 0);
         let mut start = None;
         loop {
             let asked = question.clone().set_exclusive_start_key(start);
             let page = Box::pin(asked.send())
                 .await
                 .map_err(|error| Error::of("DynamoDB", error))?;
-            for item in page.items.unwrap_or_default() {
+            for item in page.items.unwrap_or_default().into_iter().take(most - seen) {
+                seen += 1;
                 match read(item) {
                     Ok(item) => found.push(item),
                     Err(error) => tracing::error!(%error, "an item is not shown: {error}"),
                 }
             }
             start = page.last_evaluated_key;
-            if start.is_none() || !matches!(which, Read::Open) {
+            // A page ends at 1 MB, however many are asked for.
+            if start.is_none() || seen >= most {
                 return Ok(found);
             }
         }
