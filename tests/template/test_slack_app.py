@@ -25,7 +25,6 @@ SCOPES: dict[str, set[str]] = {
     "users.info": {"users:read", "users:read.email"},
     "views.open": set(),
     "views.publish": set(),
-    "views.push": set(),
     "views.update": set(),
 }
 

@@ -102,7 +102,7 @@ pub(crate) async fn in_okta(
             return Err(Unknown::Nobody(Trouble {
                 error: format!("the Okta user {okta}, who {} was, is gone", person.name),
                 hint: format!(
-                    "the people who run Stint must bind {} to another Okta user",
+                    "the people who run Stint can have {} found by e-mail again: docs/operations.md says how",
                     person.name
                 ),
             }));

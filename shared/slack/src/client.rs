@@ -187,12 +187,6 @@ impl Client {
         self.view("views.open", &body).await
     }
 
-    /// Opens `view` on top of the one in which the click `trigger_id` was made. Gives the view's id.
-    pub async fn push_view(&self, trigger_id: &str, view: &View) -> Result<String, Error> {
-        let body = json!({ "trigger_id": trigger_id, "view": view });
-        self.view("views.push", &body).await
-    }
-
     /// Makes the open view `id` into `view`; with `hash`, only if nobody changed it since.
     pub async fn update_view(
         &self,

@@ -76,7 +76,7 @@ impl Exploration {
         }
     }
 
-    /// Plays it once, then once for every call and way in which it can go wrong, then once for every
+    /// Plays it with nothing amiss, then once for every call and way in which it can go wrong, then once for every
     /// event, delivered twice.
     pub async fn crashes(mut self, scenario: impl AsyncFn(&Run)) {
         let (calls, events) = self.count(&scenario).await;

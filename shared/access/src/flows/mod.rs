@@ -146,15 +146,6 @@ impl Flow {
     pub fn target(&self, group: &Group) -> Option<&Target> {
         self.targets.iter().find(|target| &target.group == group)
     }
-
-    /// The target of that label, whatever the case.
-    #[must_use]
-    pub fn target_labelled(&self, label: &str) -> Option<&Target> {
-        let label = label.to_lowercase();
-        self.targets
-            .iter()
-            .find(|target| target.label.to_lowercase() == label)
-    }
 }
 
 /// Where the card of a request is posted for those who decide.

@@ -68,7 +68,7 @@ fn a_target_has_everything_that_applies_to_it() {
         })
     );
     assert_eq!(
-        flow.target_labelled("staging"),
+        flow.target(&Group::new("00g3staging")),
         Some(&Target {
             label: "Staging".to_owned(),
             group: Group::new("00g3staging"),
@@ -86,7 +86,7 @@ fn a_target_has_everything_that_applies_to_it() {
             tags: tags(&[("company", "myco"), ("tier", "staging")]),
         })
     );
-    assert_eq!(flow.target_labelled("nothing"), None);
+    assert_eq!(flow.target(&Group::new("nothing")), None);
     assert_eq!(flows.flow("nothing"), None);
 }
 

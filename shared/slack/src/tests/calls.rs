@@ -153,12 +153,11 @@ async fn a_message_is_posted_changed_and_shown_to_one() {
 }
 
 #[tokio::test]
-async fn views_are_opened_pushed_changed_and_published() {
+async fn views_are_opened_changed_and_published() {
     let fake = Fake::answering(&json!({"ok": true, "view": {"id": "V1"}}));
     let client = fake.client().await;
     let view = View::modal("Stint").with(crate::blocks::divider());
     assert_eq!(client.open_view("1.2.3", &view).await.unwrap(), "V1");
-    assert_eq!(client.push_view("1.2.4", &view).await.unwrap(), "V1");
     client.update_view("V1", Some("h"), &view).await.unwrap();
     client.update_view("V1", None, &view).await.unwrap();
     client
@@ -170,7 +169,6 @@ async fn views_are_opened_pushed_changed_and_published() {
     let view = serde_json::to_value(&view).unwrap();
     let expected = [
         ("views.open", json!({"trigger_id": "1.2.3", "view": view})),
-        ("views.push", json!({"trigger_id": "1.2.4", "view": view})),
         (
             "views.update",
             json!({"view_id": "V1", "hash": "h", "view": view}),
@@ -185,7 +183,7 @@ async fn views_are_opened_pushed_changed_and_published() {
         assert_eq!(asked.path, format!("/slack/api/{method}"));
         assert_eq!(asked.json(), body);
     }
-    assert_eq!(asked.len(), 5);
+    assert_eq!(asked.len(), 4);
 }
 
 #[tokio::test]
