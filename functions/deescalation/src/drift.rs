@@ -6,14 +6,13 @@ use std::sync::Arc;
 
 use access::{Event, Group, Membership, MembershipKey, Request, State, Trouble, WATCHED_FOR};
 use aws::DueItem;
-use aws::telemetry::{Unit, metric};
 use drive::{Error, Failed, Subject, Tools, after_of, trouble_of};
 use jiff::{SignedDuration, Timestamp};
 use okta::{GroupCheck, Missing};
 use tokio::sync::Semaphore;
 
-use crate::Deps;
 use crate::end_all::at_once;
+use crate::{Deps, count};
 
 /// How many groups are read at once: nobody waits for it, and removals need Okta too.
 const GROUPS_AT_ONCE: usize = 2;
@@ -36,12 +35,10 @@ type Watched = BTreeMap<MembershipKey, (Membership, Vec<Request>)>;
 pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
     let now = deps.tools.now();
     let (due, missed) = deps.tools.table.due(Timestamp::MAX).await;
-    let mut left = due.len();
     let (read, unread) = at_once(deps, due, |deps, due| async move {
         watched(&deps.tools, due.item).await
     })
     .await;
-    left -= read.len();
     let mut groups: BTreeMap<Group, Watched> = BTreeMap::new();
     for (item, request) in read.into_iter().flatten() {
         let group = groups.entry(item.key.group.clone()).or_default();
@@ -56,19 +53,17 @@ pub(crate) async fn drift(deps: &Deps) -> Result<(), Error> {
         drawings: Arc::new(Semaphore::new(1)),
         ..deps.clone()
     };
-    left += groups.len();
     let groups = groups.into_iter().collect();
     let until = now + COMPARED_FOR;
     let (found, uncompared) = at_once(&few, groups, move |deps, (group, watched)| async move {
         compare(&deps, &group, watched, until).await
     })
     .await;
-    left = left - found.len() + usize::from(missed.is_some());
-    let found = found.into_iter().sum::<usize>() + left;
-    let found = u32::try_from(found).unwrap_or(u32::MAX);
-    metric("DriftFound", f64::from(found), Unit::Count, now);
-    let failure = uncompared.or(unread).or(missed.map(Error::from));
-    failure.map_or(Ok(()), Err)
+    let missed = missed.map(Error::from).into_iter();
+    let mut failures: Vec<Error> = missed.chain(unread).chain(uncompared).collect();
+    let found = found.into_iter().sum::<usize>() + failures.len();
+    count("DriftFound", found, now);
+    failures.pop().map_or(Ok(()), Err)
 }
 
 /// The ledger item that `item` is or is about, and the request if it is one that is active.

@@ -71,12 +71,12 @@ pub(crate) async fn end_all(deps: &Deps, asked: EndAll, until: Timestamp) -> Res
         grants,
         "every grant is ended: {grants} of {people} people"
     );
-    let (_, failure) = at_once(deps, held.grants.clone(), |deps, id| async move {
+    let (_, mut failures) = at_once(deps, held.grants.clone(), |deps, id| async move {
         let subject = Subject::Request(id);
         settle(deps.tools.step(&subject, &Event::Stop).await)
     })
     .await;
-    failure.map_or(Ok(()), Err)?;
+    failures.pop().map_or(Ok(()), Err)?;
     let due = held.grants.into_iter().map(|id| Due {
         at: now,
         item: DueItem::Request(id),
@@ -102,11 +102,11 @@ pub(crate) async fn held(deps: &Deps) -> Result<Held, Error> {
     if let Some(missed) = missed {
         return Err(missed.into());
     }
-    let (holders, failure) = at_once(deps, due, |deps, due| async move {
+    let (holders, mut failures) = at_once(deps, due, |deps, due| async move {
         holder(&deps.tools, due.item).await
     })
     .await;
-    failure.map_or(Ok(()), Err)?;
+    failures.pop().map_or(Ok(()), Err)?;
     let mut held = Held::default();
     for (person, grant) in holders {
         held.people.extend(person);
@@ -139,12 +139,8 @@ async fn holder(tools: &Tools, item: DueItem) -> Result<Holder, Error> {
     Ok((key.map(|key| (key.org, key.user)), grant))
 }
 
-/// What `work` makes of each of `all`, some at once; and what went wrong with the last that failed.
-pub(crate) async fn at_once<T, U, F, W>(
-    deps: &Deps,
-    all: Vec<T>,
-    work: W,
-) -> (Vec<U>, Option<Error>)
+/// What `work` makes of each of `all`, some at once; and what went wrong with those that failed.
+pub(crate) async fn at_once<T, U, F, W>(deps: &Deps, all: Vec<T>, work: W) -> (Vec<U>, Vec<Error>)
 where
     T: Send + 'static,
     U: Send + 'static,
@@ -161,16 +157,16 @@ where
             Box::pin(work(deps, one)).await
         });
     }
-    let (mut done, mut failure) = (Vec::new(), None);
+    let (mut done, mut failures) = (Vec::new(), Vec::new());
     while let Some(worked) = working.join_next().await {
         match worked {
             Ok(Ok(one)) => done.push(one),
-            Ok(Err(error)) => failure = Some(error),
+            Ok(Err(error)) => failures.push(error),
             Err(error) => {
                 let (service, error) = ("the function", error.to_string());
-                failure = Some(aws::Error::Unavailable { service, error }.into());
+                failures.push(aws::Error::Unavailable { service, error }.into());
             }
         }
     }
-    (done, failure)
+    (done, failures)
 }

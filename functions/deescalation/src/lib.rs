@@ -18,7 +18,7 @@ use access::RequestId;
 use aws::telemetry::{Unit, metric};
 use aws::{Clock, Config, Due, DueItem, Payload};
 use drive::{Error, Tools};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -96,8 +96,7 @@ pub async fn handler(deps: &Deps, event: Value) -> Result<Value, Error> {
             }
             let drive = Drive::until(until);
             let driven = drive_all(deps, due, &drive).await;
-            let waiting = f64::from(u32::try_from(drive.waiting()).unwrap_or(u32::MAX));
-            metric("RemovalsWaiting", waiting, Unit::Count, deps.tools.now());
+            count("RemovalsWaiting", drive.waiting(), deps.tools.now());
             driven?;
             if let Some(missed) = missed {
                 return Err(missed.into());
@@ -118,6 +117,12 @@ enum Woken {
     HandOver(Result<hand_over::Asked, String>),
     EndAll(EndAll),
     Guarded(Box<Guarded>),
+}
+
+/// Records how many there are of what the metric `name` counts.
+pub(crate) fn count(name: &str, many: usize, now: Timestamp) {
+    let many = u32::try_from(many).unwrap_or(u32::MAX);
+    metric(name, f64::from(many), Unit::Count, now);
 }
 
 /// The version of an event that a person types, who may leave it out.

@@ -288,6 +288,11 @@ impl Stint {
         state
     }
 
+    /// What was measured last of the metric `name`, once nothing is under way.
+    pub async fn metric(&self, name: &str) -> Value {
+        self.state().await["metrics"][name].clone()
+    }
+
     /// `user` does something in Slack, as `POST /sandbox/slack` describes it.
     pub async fn slack(&self, user: &str, mut act: Value) -> Value {
         act["user"] = json!(user);

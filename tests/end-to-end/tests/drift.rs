@@ -184,7 +184,7 @@ async fn a_list_that_cannot_be_read_is_told_of_and_the_others_are_compared() {
     let card = words(&stint.card(&prod).await);
     assert!(!card.contains("was taken out"), "{card}");
     // What cannot be read counts as what differs.
-    let found = stint.state().await["metrics"]["DriftFound"].clone();
+    let found = stint.metric("DriftFound").await;
     assert_eq!(found["value"], json!(2.0), "{found}");
 
     stint.mend().await;
@@ -207,7 +207,7 @@ async fn somebody_who_cannot_be_asked_for_counts_as_what_differs() {
         said.contains("the Okta user 00u1alice in the group"),
         "{said}"
     );
-    let found = stint.state().await["metrics"]["DriftFound"].clone();
+    let found = stint.metric("DriftFound").await;
     assert_eq!(found["value"], json!(1.0), "{found}");
     let card = words(&stint.card(&grant).await);
     assert!(!card.contains("was taken out"), "{card}");

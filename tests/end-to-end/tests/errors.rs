@@ -119,7 +119,7 @@ async fn an_error_channel_that_is_not_there_keeps_nobody_from_being_told() {
     let seen = stint.press(BOB, "approve", &id).await;
     let told = words(&seen["ephemerals"]);
     assert!(told.contains("*Hint*"), "{told}");
-    let untold = stint.state().await["metrics"]["ErrorChannelFailed"].clone();
+    let untold = stint.metric("ErrorChannelFailed").await;
     assert_eq!(untold["value"], json!(1.0), "{untold}");
     // It was not told, so it is when it can be.
     let back = json!({"channel_admin": {"channel": ERRORS, "bot_in": true}});

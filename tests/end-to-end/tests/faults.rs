@@ -484,7 +484,7 @@ async fn an_error_channel_that_is_gone_for_good_is_given_up_after_a_weekend() {
     let due_at = async || stint.state().await["requests"][0]["due_at"].clone();
     stint.advance(3600).await;
     assert_ne!(due_at().await, Value::Null);
-    let untold = stint.state().await["metrics"]["ErrorChannelFailed"].clone();
+    let untold = stint.metric("ErrorChannelFailed").await;
     assert!(untold["value"].is_number(), "{untold}");
     stint.advance(86_400 * 3).await;
     assert_eq!(due_at().await, Value::Null);

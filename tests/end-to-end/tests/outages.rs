@@ -127,7 +127,7 @@ impl Life {
 
     /// By now the alarm for whoever is still in is raised, whatever people are told.
     async fn is_alarmed(&self) {
-        let overdue = self.stint.state().await["metrics"]["OverdueSeconds"].clone();
+        let overdue = self.stint.metric("OverdueSeconds").await;
         assert!(overdue["maximum"].as_f64().unwrap() > 90.0, "{overdue}");
     }
 
@@ -152,10 +152,14 @@ impl Life {
         assert_eq!(state["memberships"], json!([]));
     }
 
-    /// Its time passes, and it is gone in time.
-    async fn ends(&mut self) {
+    async fn pass_to_its_end(&mut self) {
         let left = self.ends_at().await.duration_since(self.now().await);
         self.pass(u64::try_from(left.as_secs()).unwrap()).await;
+    }
+
+    /// Its time passes, and it is gone in time.
+    async fn ends(&mut self) {
+        self.pass_to_its_end().await;
         self.gone_within(LATE_S).await;
         self.is("ended/elapsed").await;
     }
@@ -487,7 +491,7 @@ outages! {
             life.stint.mend().await;
             life.gone_within(LATE_S).await;
             life.is("ended/elapsed").await;
-            let late = life.stint.state().await["metrics"]["LatenessSeconds"].clone();
+            let late = life.stint.metric("LatenessSeconds").await;
             assert!(late["value"].as_f64().unwrap() > 21_600.0, "{late}");
             life
         };
@@ -572,9 +576,8 @@ outages! {
         async {
             let mut life = Life::granted().await;
             life.breaks(dynamo("Query", "ThrottlingException")).await;
-            let left = life.ends_at().await.duration_since(life.now().await);
-            life.pass(u64::try_from(left.as_secs()).unwrap()).await;
-            let overdue = life.stint.state().await["metrics"]["OverdueSeconds"].clone();
+            life.pass_to_its_end().await;
+            let overdue = life.stint.metric("OverdueSeconds").await;
             let last: Timestamp = overdue["at"].as_str().unwrap().parse().unwrap();
             let silent = life.now().await.duration_since(last);
             assert!(silent.as_secs() > 180, "{overdue}");

@@ -76,8 +76,8 @@ impl Exploration {
         }
     }
 
-    /// Plays it with nothing amiss, then once for every call and way in which it can go wrong, then once for every
-    /// event, delivered twice.
+    /// Plays it with nothing amiss, then once for every call and way in which it can go wrong, then once for
+    /// every event, delivered twice.
     pub async fn crashes(mut self, scenario: impl AsyncFn(&Run)) {
         let (calls, events) = self.count(&scenario).await;
         for key in &calls {

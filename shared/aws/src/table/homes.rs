@@ -13,7 +13,7 @@ const HOMES: &str = "#homes";
 
 /// The most Home tabs that are drawn again for one change, and the most requests of one flow in one state
 /// that one shows.
-const MOST: i32 = 200;
+const MOST: u16 = 200;
 
 /// The longest that a request can be open, in days: the longest time it may wait and the longest time it
 /// may last.
@@ -23,9 +23,9 @@ const OPEN_DAYS: i64 = 181;
 #[derive(Clone, Copy)]
 enum Read {
     /// So many of the first.
-    First(i32),
+    First(u16),
     /// So many of the last.
-    Last(i32),
+    Last(u16),
     /// The requests that are not over.
     Open,
 }
@@ -88,7 +88,7 @@ impl Table {
     ) -> Result<Vec<Request>, Error> {
         let since = (now - SignedDuration::from_hours(24 * OPEN_DAYS)).to_string();
         let key = ("person", user.as_str());
-        let latest = self.index("person", key, None, Read::Last(i32::from(lately)));
+        let latest = self.index("person", key, None, Read::Last(u16::from(lately)));
         let since = Some(("requested_at >= :more", since));
         let open = self.index::<Request>("person", key, since, Read::Open);
         let (mut requests, open): (Vec<Request>, _) = tokio::try_join!(latest, open)?;
@@ -138,14 +138,16 @@ impl Table {
                 .key_condition_expression(format!("{key} = :value AND {more}"))
                 .expression_attribute_values(":more", text(value)),
         };
-        question = match which {
-            Read::First(most) => question.limit(most),
-            Read::Last(most) => question.limit(most).scan_index_forward(false),
-            Read::Open => question.filter_expression("attribute_exists(open_flow)"),
-        };
-        let most = match which {
-            Read::First(most) | Read::Last(most) => usize::try_from(most).unwrap_or_default(),
-            Read::Open => usize::MAX,
+        let (question, most) = match which {
+            Read::First(most) => (question.limit(most.into()), most.into()),
+            Read::Last(most) => {
+                let question = question.scan_index_forward(false);
+                (question.limit(most.into()), most.into())
+            }
+            Read::Open => {
+                let question = question.filter_expression("attribute_exists(open_flow)");
+                (question, usize::MAX)
+            }
         };
         let (mut found, mut seen) = (Vec::new(), 0);
         let mut start = None;
